@@ -1,3 +1,3 @@
-"""Plan a session, show it, and record what happened.  Importing this package imports nothing else."""
+"""Plan a session, show it, record what happened.  Importing this package imports nothing else."""
 
 __version__ = "0.1.0"

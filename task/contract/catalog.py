@@ -66,7 +66,7 @@ def read_catalog(folder: Path) -> Catalog:
     ------
     StimulusError
         With everything that is wrong: a manifest that is missing or misses columns, ids that are
-        not plain names or come twice, paths that leave the folder, files that are missing or changed.
+        not plain names or come twice, paths that leave the folder, files missing or changed.
     """
     manifest = folder / MANIFEST
     try:
@@ -125,22 +125,27 @@ def _picture(folder: Path, row: Mapping[str, str]) -> Picture:
 def _wrong(
     picture: Picture, row: Mapping[str, str], folder: Path, known: Mapping[str, Picture]
 ) -> str | None:
-    file = PurePosixPath(row["file"] or "")
     if not _ID.fullmatch(picture.id):
         return f"id {picture.id!r} is not a plain name (letters, digits, '_', '-', '.')"
     if picture.id in known:
         return f"picture {picture.id!r} is listed twice"
     if None in row or None in row.values():
         return f"picture {picture.id!r}: the row has not as many fields as the header"
-    if file.is_absolute() or ".." in file.parts or "\\" in row["file"] or ":" in row["file"]:
-        return f"picture {picture.id!r}: file {row['file']!r} lies outside the set's folder"
+    fault = _file_fault(picture, row["file"], folder)
+    return f"picture {picture.id!r}: {fault}" if fault else None
+
+
+def _file_fault(picture: Picture, file: str, folder: Path) -> str | None:
+    parts = PurePosixPath(file)
+    if parts.is_absolute() or ".." in parts.parts or "\\" in file or ":" in file:
+        return f"file {file!r} lies outside the set's folder"
     try:
         digest = hashlib.sha256(picture.path.read_bytes()).hexdigest()
     except OSError:
-        return f"picture {picture.id!r}: {picture.path.relative_to(folder)} is missing"
+        return f"{picture.path.relative_to(folder)} is missing"
     if digest != picture.sha256:
         return (
-            f"picture {picture.id!r}: {picture.path.relative_to(folder)} has changed since the set"
-            " was made; build or import the set again"
+            f"{picture.path.relative_to(folder)} has changed since the set was made;"
+            " build or import the set again"
         )
     return None

@@ -5,7 +5,7 @@ seven bits of payload and mean something only after a code that announces them. 
 reader that has lost a byte finds its place again at the next value below 128.
 
 Every event raises an even number of lines.  A single dead or stuck line therefore never turns one
-event into another, and the single-line values 1, 2, 4 ... 64 are free for the sweep that opens a run.
+event into another, and the single-line values 1, 2, 4 ... are free for the sweep that opens a run.
 
     SESSION a b c check      opens every run and every block: 21 random bits name the session
     TRIAL  hi lo check       follows the onset of every presentation: 14 bits number it

@@ -1,8 +1,8 @@
 """Errors meant for the person at the keyboard.
 
 UserError
-├── FileError       a file that people edit says something impossible; every fault with its line
-├── PlanError        a protocol cannot be turned into a session on this display or with these codes
+├── FileError        a file that people edit says something impossible; every fault with its line
+├── PlanError        a protocol cannot be shown; becomes a FileError once its lines are known
 ├── StimulusError    a picture is missing or is not the picture it was
 ├── RigError         a display, a key or a trigger port cannot be used
 ├── LogError         a session log cannot be read
@@ -46,7 +46,14 @@ class FileError(UserError):
 
 
 class PlanError(UserError):
-    """A protocol cannot be turned into a session."""
+    """A protocol cannot be turned into a session; every fault with the key it lies in.
+
+    `faults` are pairs of key path and sentence, as `task.contract.settings.Settings.fault` takes.
+    """
+
+    def __init__(self, faults: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
+        super().__init__("\n".join(f"{'.'.join(map(str, path))}: {what}" for path, what in faults))
+        self.faults = tuple(faults)
 
 
 class StimulusError(UserError):

@@ -64,9 +64,7 @@ def read_settings(path: Path) -> Settings:
     """
     try:
         if path.stat().st_size > LARGEST_BYTES:
-            raise FileError(
-                [Fault(path, None, "", "is larger than 1 MB: is this the right file?")]
-            )
+            raise FileError([Fault(path, None, "", "is larger than 1 MB: is this the right file?")])
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise FileError([Fault(path, None, "", f"cannot be read: {error.strerror}")]) from None

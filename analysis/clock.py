@@ -1,0 +1,219 @@
+"""How the clock of a log and the clock of a recording hang together.
+
+A clock is a chain of straight pieces.  One piece where the clocks drift apart evenly; more where
+one of them bends (a computer that warms up, or is being steered) or was set anew.  Times are
+compared as `offset = recording - log`, so that hours of microseconds keep their precision.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+Times = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+SMOOTHING_ROWS = 21  # running median: keeps edges, and survives ten rows that are wrong
+PIECE_ROWS = 20  # a piece is not fitted to less
+JUMP_S = 0.05  # more than this between two pieces: the clock was set, not steered
+QUARTZ_PPM = 20.0  # how much a quartz may wander away from its fitted line
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of the log over which one line holds.
+
+    Attributes
+    ----------
+    first_row, last_row : the rows of the log that it was fitted to, both included
+    start_s, end_s : their times in the log
+    offset_s : recording minus log, at `start_s`
+    rate : seconds of the recording per second of the log, minus one
+    """
+
+    first_row: int
+    last_row: int
+    start_s: float
+    end_s: float
+    offset_s: float
+    rate: float
+
+    def __call__(self, log_s: Times) -> Times:
+        """Time in the recording, (n,)."""
+        result: Times = log_s + (self.offset_s + self.rate * (log_s - self.start_s))
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """From log time to recording time.
+
+    Attributes
+    ----------
+    pieces : in the order of the log, at least one
+    drift_ppm : how much faster the recording's clock runs, along the robust line through all rows
+    """
+
+    pieces: tuple[Piece, ...]
+    drift_ppm: float
+
+    @property
+    def jumps(self) -> int:
+        """How often one of the clocks was set by more than 50 ms."""
+        return sum(abs(step) > JUMP_S for step in _steps(self.pieces))
+
+    def to_recording(self, log_s: Times) -> Times:
+        """Recording time of any log time, (n,); never falls, and NaN where it cannot be told.
+
+        Between two pieces it is interpolated, before the first and after the last extrapolated.
+        Where the log's clock was set back it shows the same time twice: that is NaN.
+        """
+        corners = np.array([(p.start_s, p.end_s) for p in self.pieces])
+        images = np.array([p(np.array([p.start_s, p.end_s])) for p in self.pieces])
+        seen = np.maximum.accumulate(images.ravel())
+        result = np.interp(log_s, np.maximum.accumulate(corners.ravel()), seen)
+        first, last = self.pieces[0], self.pieces[-1]
+        result = np.where(log_s < first.start_s, first(log_s), result)
+        result = np.where(log_s > last.end_s, last(log_s), result)
+        for before, after in zip(self.pieces, self.pieces[1:], strict=False):
+            if after.start_s < before.end_s:
+                result[(log_s >= after.start_s) & (log_s <= before.end_s)] = np.nan
+        return result
+
+    def reaches(self, n_rows: int) -> list[tuple[int, int]]:
+        """Rows over which each piece may hold, half-open: up to where its neighbours were fitted.
+
+        Rows are known by their place, so a clock that was set back does no harm.
+        """
+        firsts = [0, *(piece.last_row + 1 for piece in self.pieces[:-1])]
+        stops = [*(piece.first_row for piece in self.pieces[1:]), n_rows]
+        return list(zip(firsts, stops, strict=True))
+
+    def infer_rows(self, log_s: Times) -> tuple[Times, Times]:
+        """Best guess of the recording time of every row of the log, and how far it may be off.
+
+        Between two pieces that is the middle of what the two say, kept between their ends.
+        """
+        time_s, spread_s = np.empty(len(log_s)), np.zeros(len(log_s))
+        for piece, (first, stop) in zip(self.pieces, self.reaches(len(log_s)), strict=True):
+            time_s[first:stop] = piece(log_s[first:stop])
+        for before, after in zip(self.pieces, self.pieces[1:], strict=False):
+            rows = slice(before.last_row + 1, after.first_row)
+            ends = before(np.array([before.end_s]))[0], after(np.array([after.start_s]))[0]
+            first, second = (piece(log_s[rows]).clip(*sorted(ends)) for piece in (before, after))
+            time_s[rows] = (first + second) / 2
+            spread_s[rows] = np.abs(first - second) / 2
+        return time_s, spread_s + QUARTZ_PPM * 1e-6 * self._distance_s(log_s)
+
+    def _distance_s(self, log_s: Times) -> Times:
+        """How far each row lies outside all pieces, (n,)."""
+        gaps = [np.maximum(p.start_s - log_s, log_s - p.end_s) for p in self.pieces]
+        distance: Times = np.clip(np.min(gaps, axis=0), 0, None)
+        return distance
+
+
+def fit_clock(rows: Rows, log_s: Times, recording_s: Times, bend_s: float) -> Clock:
+    """Robust clock through matched rows.
+
+    Parameters
+    ----------
+    rows : places of the matched rows in the log, ascending, (n,)
+    log_s, recording_s : their two times, (n,)
+    bend_s : a line is split where the running median of its residuals leaves this band
+    """
+    offset = recording_s - log_s
+    bounds = _split(log_s, offset, 0, len(rows), bend_s)
+    pieces = []
+    for a, b in bounds:
+        level, rate = robust_line(log_s[a:b] - log_s[a], offset[a:b])
+        start, end = float(log_s[a]), float(log_s[b - 1])
+        pieces.append(Piece(int(rows[a]), int(rows[b - 1]), start, end, level, rate))
+    return Clock(tuple(pieces), _drift_ppm(pieces, bounds, log_s, offset))
+
+
+def robust_line(x: Times, y: Times) -> tuple[float, float]:
+    """Level at x = 0 and slope of a line through most of the points.
+
+    Least absolute deviations, then least squares over the points within 5 robust standard
+    deviations (and 0.1 ms) of the median residual, until these stay the same.
+    """
+    if len(x) < 3 or np.ptp(x) == 0:
+        return float(np.median(y)), 0.0
+    level, slope = _least_absolute(x, y)
+    kept = np.ones(len(x), bool)
+    for _ in range(50):
+        residual = y - level - slope * x
+        centred = np.abs(residual - np.median(residual))
+        now = centred < 5 * 1.4826 * np.median(centred) + 1e-4
+        if np.array_equal(now, kept) or np.ptp(x[now]) == 0:
+            break
+        kept = now
+        level, slope = _least_squares(x, y, kept.astype(float))
+    return level, slope
+
+
+def _least_absolute(x: Times, y: Times) -> tuple[float, float]:
+    """Iteratively reweighted least squares."""
+    level, slope = float(np.median(y)), 0.0
+    for _ in range(20):
+        weight = 1 / np.maximum(np.abs(y - level - slope * x), 1e-5)
+        level, slope = _least_squares(x, y, weight)
+    return level, slope
+
+
+def _least_squares(x: Times, y: Times, weight: Times) -> tuple[float, float]:
+    total = weight.sum()
+    x0, y0 = (weight @ x) / total, (weight @ y) / total
+    dx = x - x0
+    slope = float((weight * dx) @ (y - y0) / ((weight * dx) @ dx))
+    return float(y0 - slope * x0), slope
+
+
+def _split(log_s: Times, offset: Times, a: int, b: int, bend_s: float) -> list[tuple[int, int]]:
+    """Half-open ranges of rows, each straight enough."""
+    x, y = log_s[a:b] - log_s[a], offset[a:b]
+    level, slope = robust_line(x, y)
+    smooth = median_filter(y - level - slope * x, SMOOTHING_ROWS, mode="reflect")
+    if b - a < 2 * PIECE_ROWS or np.abs(smooth).max() <= bend_s:
+        return [(a, b)]
+    middle = a + _best_split(x, smooth)
+    return [
+        *_split(log_s, offset, a, middle, bend_s),
+        *_split(log_s, offset, middle, b, bend_s),
+    ]
+
+
+def _best_split(x: Times, y: Times) -> int:
+    """Where two lines leave the least squares, from running sums."""
+    x = x - x.mean()
+    sums = np.cumsum([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    cost = _squares(sums[:, :-1]) + _squares(sums[:, -1:] - sums[:, :-1])
+    return PIECE_ROWS + int(np.argmin(cost[PIECE_ROWS - 1 : len(x) - PIECE_ROWS]))
+
+
+def _squares(sums: Times) -> Times:
+    """Squared residuals of the line through points given by their sums, (6, n) -> (n,)."""
+    n, x, y, xx, xy, yy = sums
+    sxx = np.maximum(xx - x * x / n, 1e-12)
+    squares: Times = yy - y * y / n - (xy - x * y / n) ** 2 / sxx
+    return squares
+
+
+def _steps(pieces: tuple[Piece, ...]) -> list[float]:
+    """How far each piece starts from where the one before it leads."""
+    return [
+        after.offset_s - float(before(np.array([after.start_s]))[0] - after.start_s)
+        for before, after in zip(pieces, pieces[1:], strict=False)
+    ]
+
+
+def _drift_ppm(
+    pieces: list[Piece], bounds: list[tuple[int, int]], log_s: Times, offset: Times
+) -> float:
+    """Slope of one robust line through all rows, once jumps of a clock are taken out."""
+    level = offset.copy()
+    for (start, _), step in zip(bounds[1:], _steps(tuple(pieces)), strict=True):
+        if abs(step) > JUMP_S:
+            level[start:] -= step
+    return robust_line(log_s - log_s[0], level)[1] * 1e6
