@@ -17,24 +17,20 @@ from numpy.typing import NDArray
 from analysis.clock import Clock, Times
 from analysis.matching import (
     FEWEST_ROWS,
-    Integers,
     Match,
-    NoOffset,
-    Words,
     agreeing,
+    clear_lead,
     find_match,
     find_places,
     log_tick,
     rival_rows,
-    words_of,
 )
+from analysis.voting import Integers, NoOffset, Words, words_of
 from task.contract.codes import MAX_PRESENTATION, Code, announce_presentation, read_labels
 from task.contract.errors import UserError
 
 LEAST_SHARE = 0.5  # of the rows when the recording heard anything: 30 % may be lost, some replaced
-SILENCE_S = 15.0  # no word at all within this: the recording was off, which proves nothing
-LEAD_ROWS = 20  # the best rival must explain this many rows fewer ...
-LEAD_SIGMAS = 5.0  # ... and this many standard deviations of the number of rows lost
+SILENCE_S = 5.0  # no word at all within this: the recording was off, which proves nothing
 LEAST_NUMBERED = 0.01  # of numbered rows: heavy losses leave few announcements whole
 MOST_PPM = 550.0  # quartz clocks stay below 100; up to 500 must pass, however short the run
 MOST_JUMPS = 3
@@ -180,10 +176,11 @@ def align(sent: pd.DataFrame, seen: pd.DataFrame) -> Alignment:
     stamps_s = sent["time_s"].to_numpy(float)
     tick_s = log_tick(log.time_s)
     try:
-        match = find_match(log, words, stamps_s, tick_s)
+        match = find_match(log, words, tick_s)
     except NoOffset as found:
         raise _no_offset(log, found) from None
-    inferred_s, uncertainty_s = match.clock.infer_rows(stamps_s)
+    every = np.arange(len(sent))
+    inferred_s, uncertainty_s = match.clock.infer(stamps_s, _between(every, log.place))
     expected_s = inferred_s[log.place]
     evidence = _weigh(log, words, match, expected_s, tick_s)
     _judge(evidence)
@@ -229,24 +226,35 @@ def identify(codes: Sequence[int] | pd.Series, session: int | None = None) -> pd
     values = np.asarray(codes, dtype=np.int64)
     place = np.flatnonzero(values > 0)
     stream = values[place].tolist()
-    number = np.full(len(stream), -1)
-    current = np.full(len(stream), -1 if session is None else session)
-    for label in read_labels(stream, session):
-        current[label.position :] = -1 if label.session is None else label.session
-        if label.presentation is not None:
-            number[label.position] = label.presentation
-    for position in np.flatnonzero(np.array(stream) == Code.TRIAL).tolist():
-        announced = stream[position : position + 4]
-        if len(announced) == 4 and current[position] >= 0:
-            presentation = (announced[1] & 0x7F) << 7 | announced[2] & 0x7F
-            whole = announce_presentation(int(current[position]), presentation)
-            if whole == tuple(announced):
-                number[position : position + 4] = presentation
-    known = (number >= 0) & (current >= 0) & ((session is None) | (current == session))
+    sessions, presentations = _announced(stream, session)
+    if session is not None:
+        # Where our announcement was lost, one before it of another session must not hide our words.
+        unannounced = [Code.NOTE if word == Code.SESSION else word for word in stream]
+        ours = _announced(unannounced, session)[1]
+        theirs = (sessions != session) & (presentations >= 0)
+        sessions, presentations = np.full_like(sessions, session), np.where(theirs, -1, ours)
+    known = (sessions >= 0) & (presentations >= 0)
     numbers = np.full(len(values), -1)
-    numbers[place[known]] = current[known] * MAX_PRESENTATION + number[known]
+    numbers[place[known]] = sessions[known] * MAX_PRESENTATION + presentations[known]
     index = codes.index if isinstance(codes, pd.Series) else None
     return pd.Series(numbers, index, dtype="Int64", name="trial").mask(numbers < 0)
+
+
+def _announced(stream: list[int], session: int | None) -> tuple[Integers, Integers]:
+    """Session and presentation of every word, -1 where unknown."""
+    sessions = np.full(len(stream), -1 if session is None else session)
+    presentations = np.full(len(stream), -1)
+    for label in read_labels(stream, session):
+        sessions[label.position :] = -1 if label.session is None else label.session
+        if label.presentation is not None:
+            presentations[label.position] = label.presentation
+    for position in np.flatnonzero(np.array(stream) == Code.TRIAL).tolist():
+        words, announced = stream[position : position + 4], int(sessions[position])
+        if len(words) == 4 and announced >= 0:
+            presentation = (words[1] & 0x7F) << 7 | words[2] & 0x7F
+            if announce_presentation(announced, presentation) == tuple(words):
+                presentations[position : position + 4] = presentation
+    return sessions, presentations
 
 
 # Verdict
@@ -286,7 +294,6 @@ def _judge(found: Evidence) -> None:
     ------
     AlignmentRefused
     """
-    lead = found.matched - found.contradicting - found.rival
     if found.matched < FEWEST_ROWS or found.share < LEAST_SHARE:
         raise AlignmentRefused(
             f"on the best clock {found.matched} of {found.heard} rows have their word within"
@@ -295,7 +302,8 @@ def _judge(found: Evidence) -> None:
             _WRONG_FILES,
             found,
         )
-    if found.agreeing < max(found.contradicting, LEAST_NUMBERED * found.numbered):
+    few = LEAST_NUMBERED * found.numbered if found.numbered >= FEWEST_ROWS else 0
+    if found.agreeing < max(found.contradicting, few):
         raise AlignmentRefused(
             f"codes and times agree, but of {found.numbered} numbered rows {found.agreeing} have a"
             f" word with the same number and {found.contradicting} one with another",
@@ -303,7 +311,7 @@ def _judge(found: Evidence) -> None:
             " dead, align without the column `trial`",
             found,
         )
-    if lead < max(LEAD_ROWS, LEAD_SIGMAS * np.sqrt(found.rows - found.matched)):
+    if not clear_lead(found.matched - found.contradicting, found.rival, found.heard):
         raise AlignmentRefused(
             f"the best clock explains {found.matched} rows, but one that is off by more than"
             f" {4e3 * found.tolerance_s:.0f} ms explains {found.rival}: the words come too"
@@ -334,14 +342,20 @@ def _too_few(log: Words, words: Words) -> AlignmentRefused:
 
 def _no_offset(log: Words, found: NoOffset) -> AlignmentRefused:
     return AlignmentRefused(
-        f"no minute of the log fits: at best {found.votes} of the {found.voters} rows that were"
-        " tried have words of their codes at one offset between the clocks",
+        f"no minute of the log fits: at best {found.votes} of {found.rows} rows have words of their codes at"
+        " one offset between the clocks",
         _WRONG_FILES,
         Evidence(rows=len(log)),
     )
 
 
 # Result
+
+
+def _between(row: Integers, place: Integers) -> Times:
+    """Rows of the table as rows of the log: those that were never sent lie between two of them."""
+    after = np.searchsorted(place, row)
+    return np.where(np.isin(row, place), after, after - 0.5)
 
 
 def _pairs(

@@ -17,6 +17,7 @@ Rows = NDArray[np.intp]
 SMOOTHING_ROWS = 21  # running median: keeps edges, and survives ten rows that are wrong
 PIECE_ROWS = 20  # a piece is not fitted to less
 JUMP_S = 0.05  # more than this between two pieces: the clock was set, not steered
+OVERLAP_ROWS = 50  # by which two pieces may both claim rows at a jump
 QUARTZ_PPM = 20.0  # how much a quartz may wander away from its fitted line
 
 
@@ -26,7 +27,7 @@ class Piece:
 
     Attributes
     ----------
-    first_row, last_row : the rows of the log that it was fitted to, both included
+    first_row, last_row : first and last row of the log that it was fitted to
     start_s, end_s : their times in the log
     offset_s : recording minus log, at `start_s`
     rate : seconds of the recording per second of the log, minus one
@@ -61,7 +62,8 @@ class Clock:
     @property
     def jumps(self) -> int:
         """How often one of the clocks was set by more than 50 ms."""
-        return sum(abs(step) > JUMP_S for step in _steps(self.pieces))
+        pairs = zip(self.pieces, self.pieces[1:], strict=False)
+        return sum(abs(_step(before, after)) > JUMP_S for before, after in pairs)
 
     def to_recording(self, log_s: Times) -> Times:
         """Recording time of any log time, (n,); never falls, and NaN where it cannot be told.
@@ -84,26 +86,33 @@ class Clock:
     def reaches(self, n_rows: int) -> list[tuple[int, int]]:
         """Rows over which each piece may hold, half-open: up to where its neighbours were fitted.
 
-        Rows are known by their place, so a clock that was set back does no harm.
+        Across a jump they overlap, for it may lie a little earlier or later than it seems.
         """
-        firsts = [0, *(piece.last_row + 1 for piece in self.pieces[:-1])]
-        stops = [*(piece.first_row for piece in self.pieces[1:]), n_rows]
-        return list(zip(firsts, stops, strict=True))
-
-    def infer_rows(self, log_s: Times) -> tuple[Times, Times]:
-        """Best guess of the recording time of every row of the log, and how far it may be off.
-
-        Between two pieces that is the middle of what the two say, kept between their ends.
-        """
-        time_s, spread_s = np.empty(len(log_s)), np.zeros(len(log_s))
-        for piece, (first, stop) in zip(self.pieces, self.reaches(len(log_s)), strict=True):
-            time_s[first:stop] = piece(log_s[first:stop])
+        firsts, stops = [0], []
         for before, after in zip(self.pieces, self.pieces[1:], strict=False):
-            rows = slice(before.last_row + 1, after.first_row)
+            overlap = OVERLAP_ROWS if abs(_step(before, after)) > JUMP_S else 0
+            firsts.append(max(before.first_row, before.last_row + 1 - overlap))
+            stops.append(min(after.last_row + 1, after.first_row + overlap))
+        return list(zip(firsts, [*stops, n_rows], strict=True))
+
+    def infer(self, log_s: Times, row: NDArray[np.floating | np.integer]) -> tuple[Times, Times]:
+        """Best guess of recording times, and how far they may be off.
+
+        Times of the log are known by their rows (ascending; fractions lie between rows), so a clock
+        that was set back does no harm.  Between two pieces the guess is the middle of what the two
+        say, kept between their ends.
+        """
+        firsts = [piece.first_row for piece in self.pieces[1:]]
+        owner = np.searchsorted(firsts, row, side="right")
+        time_s, spread_s = np.empty(len(log_s)), np.zeros(len(log_s))
+        for k, piece in enumerate(self.pieces):
+            time_s[owner == k] = piece(log_s[owner == k])
+        for before, after in zip(self.pieces, self.pieces[1:], strict=False):
+            between = (row > before.last_row) & (row < after.first_row)
             ends = before(np.array([before.end_s]))[0], after(np.array([after.start_s]))[0]
-            first, second = (piece(log_s[rows]).clip(*sorted(ends)) for piece in (before, after))
-            time_s[rows] = (first + second) / 2
-            spread_s[rows] = np.abs(first - second) / 2
+            first, second = (p(log_s[between]).clip(*sorted(ends)) for p in (before, after))
+            time_s[between] = (first + second) / 2
+            spread_s[between] = np.abs(first - second) / 2
         return time_s, spread_s + QUARTZ_PPM * 1e-6 * self._distance_s(log_s)
 
     def _distance_s(self, log_s: Times) -> Times:
@@ -200,12 +209,9 @@ def _squares(sums: Times) -> Times:
     return squares
 
 
-def _steps(pieces: tuple[Piece, ...]) -> list[float]:
-    """How far each piece starts from where the one before it leads."""
-    return [
-        after.offset_s - float(before(np.array([after.start_s]))[0] - after.start_s)
-        for before, after in zip(pieces, pieces[1:], strict=False)
-    ]
+def _step(before: Piece, after: Piece) -> float:
+    """How far a piece starts from where the one before it leads."""
+    return after.offset_s - float(before(np.array([after.start_s]))[0] - after.start_s)
 
 
 def _drift_ppm(
@@ -213,7 +219,7 @@ def _drift_ppm(
 ) -> float:
     """Slope of one robust line through all rows, once jumps of a clock are taken out."""
     level = offset.copy()
-    for (start, _), step in zip(bounds[1:], _steps(tuple(pieces)), strict=True):
-        if abs(step) > JUMP_S:
+    for (start, _), before, after in zip(bounds[1:], pieces, pieces[1:], strict=False):
+        if abs(step := _step(before, after)) > JUMP_S:
             level[start:] -= step
     return robust_line(log_s - log_s[0], level)[1] * 1e6

@@ -62,12 +62,11 @@ def decode_categories(counts: pd.DataFrame, categories: pd.Series) -> Decoding:
         raise AnalysisError("decoding needs at least two units that vary")
     z = centred(values) / values.std(axis=0)
     member = codes[:, None] == np.arange(len(names))
-    sizes, sums = member.sum(axis=0), member.T.astype(float) @ z
+    sums = member.T.astype(float) @ z  # correlated with as their means would be
     similarity = np.empty(member.shape)
     for category in range(len(names)):
-        mine = member[:, category, None]
-        mean = (sums[category] - np.where(mine, z, 0.0)) / (sizes[category] - mine)
-        similarity[:, category] = _row_correlation(z, mean)
+        others = sums[category] - np.where(member[:, category, None], z, 0.0)
+        similarity[:, category] = _row_correlation(z, others)
     read = similarity.argmax(axis=1)
     predicted = pd.Series(names[read], counts.index, name="category")
     return Decoding(predicted, float((read == codes).mean()), 1 / len(names), values.shape[1])

@@ -199,7 +199,7 @@ def imagined_code(
     Parameters
     ----------
     quantity : of every item for every unit, (n_items, n_units); for instance projections or
-        viewing rates
+        viewing rates.  Units that have none at all (no axis in viewing) are not tested
     two_sided : whether `r` below 0 counts as much as above
     seed : of relabellings, where a design has more than 4096
 
@@ -213,31 +213,35 @@ def imagined_code(
     Raises
     ------
     AnalysisError
-        If an item or a unit has no quantity.
+        If an item or a unit is not in the table, or a unit has a quantity of some items only.
     """
     cells = trials.during.groupby([trials.block, trials.item], sort=False).mean()
     blocks, items = (cells.index.get_level_values(n).to_numpy() for n in (0, 1))
     codes, names = pd.factorize(items)
-    wanted = rows_of(quantity, pd.Index(names), "imagined items")
-    missing = cells.columns.difference(wanted.columns)
-    if len(missing):
-        raise AnalysisError(f"imagined items: nothing is known for unit {some(missing)}")
-    refuse_gaps(wanted[cells.columns], "imagined items")
-    known = wanted[cells.columns].to_numpy(dtype=float)
+    known = _known(quantity, pd.Index(names), cells.columns)
     x = _without_block_means(known[codes], blocks)
     y = _without_block_means(cells.to_numpy(dtype=float), blocks)
     swaps = label_swaps(items, blocks, seed)
     along, size = (x * y).sum(axis=0), _length(x, known) * _length(y, cells.to_numpy())
     r = along / size
     # Exchanging items within a block changes neither its mean nor the sum of squares.
-    null = (
-        sum(known[n] * sums for n, sums in enumerate(_item_sums(swaps.rows, len(names), y))) / size
-    )
+    sums = _item_sums(swaps.rows, len(names), y)
+    null = sum(value * of_item for value, of_item in zip(known, sums, strict=True)) / size
     p = _p(r, null, swaps.exact, two_sided)
     units = pd.DataFrame({"r": r, "slope": along / _length(x, known) ** 2, "p": p})
     units.index = cells.columns
     units["q"] = benjamini_hochberg(units["p"])
     return ImaginedCode(units, null, swaps.exact, two_sided)
+
+
+def _known(quantity: pd.DataFrame, items: pd.Index, units: pd.Index) -> FloatArray:
+    """The quantity of these items for these units, (n_items, n_units)."""
+    wanted = rows_of(quantity, items, "imagined items")
+    missing = units.difference(wanted.columns)
+    if len(missing):
+        raise AnalysisError(f"imagined items: nothing is known for unit {some(missing)}")
+    refuse_gaps(wanted.dropna(axis="columns", how="all"), "imagined items")
+    return wanted[units].to_numpy(dtype=float)
 
 
 def viewing_code(
@@ -295,6 +299,11 @@ def population(sessions: Sequence[ImaginedCode], seed: int = 0) -> pd.Series:
         which exchanges items for all units of a session at once and so respects what they share.
         The statistic of `swap_p` is the mean of r, or of ``abs(r)`` where the question is
         two-sided.
+
+    Raises
+    ------
+    AnalysisError
+        If no unit varies in imagery.
     """
     tested = [code.units["r"].notna().to_numpy() for code in sessions]
     r = np.concatenate(
@@ -303,13 +312,7 @@ def population(sessions: Sequence[ImaginedCode], seed: int = 0) -> pd.Series:
     if not len(r):
         raise AnalysisError("population: no unit varies in imagery")
     two_sided = sessions[0].two_sided
-    side = np.abs if two_sided else np.asarray
-    sums = [side(c.null[:, ok]).sum(axis=1) for c, ok in zip(sessions, tested, strict=True)]
-    exact = len(sums) == 1 and sessions[0].exact
-    if not exact:
-        rng = np.random.default_rng(seed)
-        sums = [rng.choice(session, N_SAMPLED) for session in sums]
-    swap_p = permutation_p(side(r).sum(), sum(sums), exact=exact)
+    swap_p = _swap_p(sessions, tested, np.abs(r).sum() if two_sided else r.sum(), seed)
     wilcoxon = scipy.stats.wilcoxon(r, alternative="two-sided" if two_sided else "greater")
     positive = int((r > 0).sum())
     low, high = proportion_interval(positive, len(r))
@@ -321,9 +324,22 @@ def population(sessions: Sequence[ImaginedCode], seed: int = 0) -> pd.Series:
         "positive_low": low,
         "positive_high": high,
         "wilcoxon_p": float(wilcoxon.pvalue),
-        "swap_p": float(swap_p),
+        "swap_p": swap_p,
     }
     return pd.Series(found)
+
+
+def _swap_p(
+    sessions: Sequence[ImaginedCode], tested: list[NDArray[np.bool_]], total: float, seed: int
+) -> float:
+    """P of the sum of r, or of its absolute value, over the units of all sessions."""
+    side = np.abs if sessions[0].two_sided else np.asarray
+    sums = [side(c.null[:, ok]).sum(axis=1) for c, ok in zip(sessions, tested, strict=True)]
+    exact = len(sums) == 1 and sessions[0].exact
+    if not exact:
+        rng = np.random.default_rng(seed)
+        sums = [rng.choice(session, N_SAMPLED) for session in sums]
+    return float(permutation_p(total, sum(sums), exact=exact))
 
 
 def _modulated(trials: ImageryTrials, seed: int) -> tuple[FloatArray, FloatArray, float]:

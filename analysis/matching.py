@@ -1,48 +1,25 @@
-"""Which word of a recording is which row of a log: votes, a chain of them, nearest words, places.
+"""Which word of a recording belongs to which row of a log.
 
 Words get lost, turn into others, come unsent; the two clocks start anywhere, drift, bend, and one
 of them may be set anew.  So words are never counted, and neither codes nor times believed alone.
 
-*vote*: in every minute of the log, which offsets between the clocks put most rows on words of the
-same key (code, and number where the stream numbers itself)?  *chain*: which of these hang together
-as one clock?  *match*: near a clock, each row takes the nearest word of its code.  *place*: rows
-that the log stamped wrongly are found between their neighbours.
+The votes (see `voting`) give a first clock.  Near it, each row takes the nearest word of its code;
+a robust clock through these narrows it down.  What lies beyond a jump of the clock is looked for
+in the same way, among the rows and words that are left, and must prove itself as the whole must.
+Last, rows that the log stamped wrongly are found between their neighbours.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.clock import Clock, Times, fit_clock
+from analysis.voting import Integers, NoOffset, Words, guess_times, rival_times
 
-Integers = NDArray[np.int64]
-
-CODES = 1 << 16  # no system has wider words; a key is number * CODES + code
-
-# Votes
-MINUTE_S = 60.0  # short enough that 500 ppm of drift smear a vote by 30 ms only
-MINUTE_ROWS = 20  # a slow task votes over longer stretches
-VOTE_WIDTH_S = 0.04  # two steps of a log clock of 10 ms, and 300 ppm over a minute
-VOTE_SHARE = 0.5  # of a minute's rows: 30 % may be lost; chance offsets stay below 0.4
-FEWEST_VOTES = 5
-BOUNCED_S = 0.005  # a word that comes again this soon is one word, bouncing: it has one vote
-VOTERS = 30  # rows of a minute that vote, those with rare keys first ...
-PAIRS_PER_MINUTE = 100_000  # ... until they have met this many words
-CANDIDATES = 32  # offsets kept per minute
-# Chain
-SEARCHED_PPM = 1000.0  # twice what is accepted, so that too much drift can be seen and named
-STEADY_PPM = 150.0  # how far a minute may depart from the drift of the others
-JUMP_ROWS = 20  # a jump of a clock must explain this many rows more than its absence
-# Rivals
-SHIFT_VOTERS = 100  # rows, from the whole log, that vote for a clock shifted by a constant
-SHIFT_SHARE = 0.3  # of these that make a shift worth trying
-SHIFTS = 8
-# Match
 FEWEST_ROWS = 30
 ANCHOR_S = 0.03  # half the width of a vote, and 10 ms for a stepping clock
 SLACK_S = 0.003  # what a flip, a port and a recorder may differ by
@@ -52,7 +29,12 @@ BEND_S = 0.001  # a line is given up where the running median of its residuals l
 BEND_SHARE = 0.4  # ... and this share of the log's step
 REFINEMENTS = 4
 HAND_OVER_ROWS = 1  # one lost word must not decide where a clock jumped
-# Tick
+LOCAL_ROWS = 31  # a word found ...
+LOCAL_SHARE = 0.25  # ... where so few of the rows around it have theirs, is there by chance
+# A clock is believed if
+LEAD_ROWS = 20  # the best rival explains this many rows fewer ...
+LEAD_SIGMAS = 5.0  # ... and this many standard deviations of the number of rows lost
+# The log's clock
 TICK_SPAN_S = 2.0  # intervals that are looked at
 TICK_BIN_S = 1e-4
 TICK_BINS = 1 << 15
@@ -61,38 +43,11 @@ TICK_SHORTEST_S = 5e-4
 TICK_FINEST_S = 1e-6  # finer ones are lost in wall-clock seconds as floating-point numbers
 TICK_POWER = 0.8  # 1 if every interval is a multiple; 0.9 if steps of 10 ms are stamped in 1 ms
 TICK_MULTIPLES = 10  # fewer: these are the durations of the task
-# Place
+# Places
+PLACED_ROWS = 10  # in a longer gap neighbours say little
 MISSTAMP_S = 1.5  # the largest error of single stamps met in old logs is 1.001 s
 BOUNCE_S = 0.1  # where one word is missing, this soon after it comes the same word, bouncing
-CHANCE_PLACED = 0.05  # words of a code that may be expected to be misplaced in a whole log
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Words:
-    """Rows that carry a code.
-
-    Attributes
-    ----------
-    time_s, code : (n,)
-    key : code and number in one, (n,)
-    place : row of the table that each came from, (n,)
-    """
-
-    time_s: Times
-    code: Integers
-    key: Integers
-    place: Integers
-
-    def __len__(self) -> int:
-        return len(self.time_s)
-
-    def __getitem__(self, rows: Integers) -> "Words":
-        return Words(self.time_s[rows], self.code[rows], self.key[rows], self.place[rows])
-
-    @property
-    def number(self) -> Integers:
-        """Number of each word, 0 where it has none."""
-        return self.key // CODES
+CHANCE_PLACED = 0.05  # rows misplaced that may be expected in a whole log
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +57,7 @@ class Match:
     Attributes
     ----------
     word : position of each row's word in the recording, -1 where it has none, (n_rows,)
-    clock : the clock through them
+    clock : the clock through them; its rows are those of the log
     step_s : by how much the log's stamps may be early
     tolerance_s : how near to the clock a word had to be
     """
@@ -113,34 +68,13 @@ class Match:
     tolerance_s: float
 
 
-class NoOffset(Exception):  # noqa: N818 - turned into a refusal by `align`
-    """No offset between the clocks stands out; says what the best one reached."""
-
-    def __init__(self, votes: int, voters: int) -> None:
-        super().__init__(f"{votes} of {voters}")
-        self.votes = votes
-        self.voters = voters
-
-
-def words_of(table: pd.DataFrame, numbered: bool) -> Words:
-    """The rows of a table (`time_s`, `code`, if `numbered` also `trial`) whose code is above 0."""
-    code = table["code"].to_numpy(np.int64)
-    place = np.flatnonzero(code > 0)
-    code = code[place]
-    number = np.full(len(code), -1)
-    if numbered:
-        number = table["trial"].to_numpy(np.int64, na_value=-1)[place]
-    return Words(table["time_s"].to_numpy(float)[place], code, code + (number + 1) * CODES, place)
-
-
-def find_match(log: Words, words: Words, stamps_s: Times, tick_s: float) -> Match:
+def find_match(log: Words, words: Words, tick_s: float) -> Match:
     """The words of a log, and the clock through them.
 
     Parameters
     ----------
     log : rows of the log in its order
     words : words of the recording, times ascending
-    stamps_s : times of all rows of the log's table, to which `log.place` refers
     tick_s : step of the log's clock, NaN if unknown
 
     Raises
@@ -148,45 +82,31 @@ def find_match(log: Words, words: Words, stamps_s: Times, tick_s: float) -> Matc
     NoOffset
         If no clock can even be begun.
     """
-    minute = minutes(log.time_s)
-    votes = _vote(log, words, minute, VOTE_WIDTH_S)
-    if not len(votes):
-        raise NoOffset(*_best_vote(log, words, minute))
-    drift = 0.0
-    for drift_range in (SEARCHED_PPM * 1e-6, STEADY_PPM * 1e-6):
-        parts = _chain(votes, log.time_s, minute, VOTE_WIDTH_S, drift, drift_range)
-        drift = _slope(parts, log.time_s, minute)
-    word = _nearest_words(log, words, _near_chain(parts, log.time_s, minute, drift), ANCHOR_S)
-    if (word >= 0).sum() < FEWEST_ROWS:
-        raise NoOffset(int((word >= 0).sum()), len(log))
-    step_s = float(np.nan_to_num(tick_s))
-    clock = _fit(log, words, word, step_s)
-    finer_s = float(np.fmin(tick_s, STEP_SPREAD * _spread_s(log, words, word, clock, stamps_s)))
-    if finer_s != step_s:
-        step_s, clock = finer_s, _fit(log, words, word, finer_s)
-    tolerance_s = SLACK_S + STEP_SHARE * step_s
-    for _ in range(REFINEMENTS):
-        nearer = _nearest_words(log, words, _near_clock(log, clock, stamps_s), tolerance_s)
-        if np.array_equal(nearer, word) or (nearer >= 0).sum() < FEWEST_ROWS:
-            break
-        word, clock = nearer, _fit(log, words, nearer, step_s)
-    return Match(nearer, clock, step_s, tolerance_s)
+    word = _anchors(log, words)
+    step_s = _step_s(log, words, word, tick_s)
+    word = _recover(log, words, _densest_run(log, words, _refine(log, words, word, step_s)), step_s)
+    word = _refine(log, words, word, step_s)
+    word = np.where(_local_share(log, words, word) >= LOCAL_SHARE, word, -1)
+    return Match(word, _fit(log, words, word, step_s), step_s, _tolerance_s(step_s))
+
+
+def clear_lead(explained: int, rival: int, rows: int) -> bool:
+    """Whether a clock explains clearly more of some rows than its best rival.
+
+    Words are lost at random, so the lead must exceed what that makes of two equal clocks.
+    """
+    lead, lost = explained - rival, max(rows - explained, 0)
+    return lead >= max(LEAD_ROWS, LEAD_SIGMAS * math.sqrt(lost))
 
 
 def rival_rows(log: Words, words: Words, tolerance_s: float) -> int:
     """How many rows the best clock that is off can explain.
 
-    The times of the log are those of the recording already.  Tried are clocks of any form that the
-    votes allow, and the whole clock shifted; offsets within four tolerances of zero are no rivals.
+    The times of the log are those of the recording already; offsets within four tolerances of zero
+    are no rivals.
     """
-    minute = minutes(log.time_s)
-    width_s = 2 * tolerance_s
-    votes = _vote(log, words, minute, width_s, beyond_s=2 * width_s)
-    rivals = [[_Stretch(0, log.time_s + shift)] for shift in _shifts(log, words, width_s)]
-    if len(votes):
-        parts = _chain(votes, log.time_s, minute, width_s, 0.0, STEADY_PPM * 1e-6)
-        rivals.append(_near_chain(parts, log.time_s, minute, 0.0))
-    found = [_nearest_words(log, words, rival, tolerance_s) for rival in rivals]
+    rivals = rival_times(log, words, 2 * tolerance_s)
+    found = [_nearest_words(log, words, [_Stretch(0, rival)], tolerance_s) for rival in rivals]
     return max((int(_gain(log, words, word).sum()) for word in found), default=0)
 
 
@@ -195,12 +115,6 @@ def agreeing(log: Words, words: Words, word: Integers) -> Integers:
     both = (word >= 0) & (log.number > 0) & (words.number[word] > 0)
     signs: Integers = np.where(both, np.where(log.number == words.number[word], 1, -1), 0)
     return signs
-
-
-def minutes(log_s: Times) -> Integers:
-    """Which minute each row lies in; by elapsed time, so that a clock set anew does no harm."""
-    elapsed = np.concatenate([[0.0], np.cumsum(np.clip(np.diff(log_s), 0, MINUTE_S))])
-    return (elapsed // max(MINUTE_S, MINUTE_ROWS * elapsed[-1] / len(log_s))).astype(np.int64)
 
 
 def log_tick(log_s: Times) -> float:
@@ -236,8 +150,8 @@ def find_places(
     """Words of rows that were stamped wrongly, found between the neighbours of the row.
 
     The missing rows must be the words of their codes that stand there: all of them, or those that
-    are missed once and there once.  That is believed of a code only if it so rarely goes missing or
-    comes unsent that no such coincidence is to be expected in the whole log.
+    are missed once and there once.  That is believed only if rows and words so rarely go missing or
+    come unsent that no such coincidence is to be expected in the whole log.
 
     Parameters
     ----------
@@ -256,8 +170,9 @@ def find_places(
         away_s = np.abs(words.time_s[inside] - expected_s[rows])
         if np.all(away_s < MISSTAMP_S):
             placed[rows], off_s[rows] = inside, away_s
-    doubted = np.isin(log.code, _placed_by_chance(log, words, match.word, placed, gap_s))
-    return np.where(doubted, -1, placed), np.where(doubted, off_s, 0.0)
+    if _placed_by_chance(log, words, match.word, placed, gap_s) > CHANCE_PLACED:
+        return np.full(len(log), -1), off_s
+    return placed, np.zeros(len(log))
 
 
 def _gaps(
@@ -269,7 +184,8 @@ def _gaps(
     last = np.searchsorted(words.time_s, expected_s[-1] + MISSTAMP_S) - 1
     row = np.concatenate([[-1], matched, [len(word)]])
     at = np.concatenate([[min(first, word[matched[0]]) - 1], word[matched], [last + 1]])
-    for gap in np.flatnonzero(np.diff(row) > 1):
+    few = (np.diff(row) > 1) & (np.diff(row) <= PLACED_ROWS + 1)
+    for gap in np.flatnonzero(few):
         inside = np.arange(at[gap] + 1, at[gap + 1])
         ends = np.clip(at[gap : gap + 2], 0, len(words) - 1)
         length_s = min(float(np.diff(words.time_s[ends])[0]), 2 * MISSTAMP_S)
@@ -304,211 +220,22 @@ def _first_of_bounce(words: Words, chosen: Integers) -> NDArray[np.bool_]:
 
 def _placed_by_chance(
     log: Words, words: Words, word: Integers, placed: Integers, gap_s: Times
-) -> Integers:
-    """Codes of which some lost row may have found an unsent word in its place by chance.
+) -> float:
+    """How many lost rows would have an unsent word of their code in their place, by chance.
 
-    An unsent word lands in the gaps of lost rows as often as these fill the time.
+    An unsent word lands in the gap of a lost row as often as that fills the time, or holds words.
     """
     matched = np.flatnonzero(word >= 0)
     first, last = word[matched[0]], word[matched[-1]]
-    unsent = np.setdiff1d(np.arange(first, last), np.concatenate([word, placed]))
+    unsent = np.setdiff1d(np.arange(first, last), word)
     unsent = unsent[_first_of_bounce(words, unsent)]
-    lost = (word < 0) & (placed < 0)
-    codes = np.unique(log.code[placed >= 0])
-    times = [max(1, int((words.code[unsent] == code).sum())) for code in codes]
-    filled_s = [gap_s[lost & (log.code == code)].sum() for code in codes]
-    expected = np.array(times) * np.array(filled_s) / max(np.ptp(words.time_s[[first, last]]), 1e-3)
-    doubtful: Integers = codes[expected > CHANCE_PLACED]
-    return doubtful
+    codes, times = np.unique(words.code[unsent], return_counts=True)
+    lost = np.flatnonzero((word < 0) & (placed < 0) & np.isin(log.code, codes))
+    share = np.maximum(gap_s[lost] / np.ptp(words.time_s[[first, last]]), 2 / (last - first + 1))
+    return float(times @ np.bincount(np.searchsorted(codes, log.code[lost]), share, len(codes)))
 
 
-# Votes
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Votes:
-    """Offsets (recording minus log) that stood out in a minute, in the order of the minutes."""
-
-    minute: Integers
-    offset_s: Times
-    votes: Integers
-
-    def __len__(self) -> int:
-        return len(self.votes)
-
-    def __getitem__(self, chosen: Integers) -> "_Votes":
-        return _Votes(self.minute[chosen], self.offset_s[chosen], self.votes[chosen])
-
-
-def _vote(
-    log: Words,
-    words: Words,
-    minute: Integers,
-    width_s: float,
-    share: float = VOTE_SHARE,
-    beyond_s: float = 0.0,
-) -> _Votes:
-    """Offsets that put a share of a minute's rows on words with the same key.
-
-    Only offsets of at least `beyond_s` count.
-    """
-    electorate = _electorate(log, words, minute)
-    row, offset = _pairs(log[electorate], words)
-    row = electorate[row]
-    if beyond_s:
-        far = np.abs(offset) >= beyond_s
-        row, offset = row[far], offset[far]
-    if not len(row):
-        return _Votes(row, offset, row)
-    need = np.maximum(FEWEST_VOTES, np.ceil(share * _voters(row, minute)).astype(int))
-    of_minute = minute[row]  # ascending
-    lane = np.ptp(offset) + 2 * width_s
-    start = of_minute * lane - offset.min()
-    spot = np.sort(offset + start)  # minute by minute, offsets ascending
-    nth = np.arange(len(spot)) + need[of_minute] - 1
-    full = np.flatnonzero(nth < len(spot))
-    full = full[spot[nth[full]] - spot[full] <= width_s]
-    votes = np.searchsorted(spot, spot[full] + width_s, side="right") - full
-    kept = _peaks(spot[full], votes, of_minute[full], width_s, CANDIDATES)
-    full, votes = full[kept], votes[kept]
-    return _Votes(of_minute[full], spot[full + votes // 2] - start[full], votes)
-
-
-def _voters(row: Integers, minute: Integers) -> Integers:
-    """How many rows of each minute vote; every row's votes stand together."""
-    first = np.concatenate([[True], np.diff(row) != 0])
-    voters: Integers = np.bincount(minute[row[first]])
-    return voters
-
-
-def _best_vote(log: Words, words: Words, minute: Integers) -> tuple[int, int]:
-    """The largest share of a minute's voters that any offset unites: votes, voters."""
-    votes = _vote(log, words, minute, VOTE_WIDTH_S, share=0.0)
-    if not len(votes):
-        return 0, len(log)
-    voters = np.minimum(np.bincount(minute), VOTERS)[votes.minute]
-    best = int(np.argmax(votes.votes / voters))
-    return int(votes.votes[best]), int(voters[best])
-
-
-def _electorate(log: Words, words: Words, minute: Integers) -> Integers:
-    """Rows that vote, minute by minute: rare keys first, then spread over the minute."""
-    keys = np.sort(words.key)
-    count = np.searchsorted(keys, log.key, side="right") - np.searchsorted(keys, log.key)
-    scattered = np.arange(len(log)) * 40_503 % 65_536  # multiplicative hashing
-    order = np.lexsort((scattered, count, minute))
-    order = order[count[order] > 0]
-    first = np.searchsorted(minute[order], minute[order])
-    spent = np.cumsum(count[order]) - count[order]
-    spent -= spent[first]
-    chosen: Integers = order[(np.arange(len(order)) - first < VOTERS) & (spent < PAIRS_PER_MINUTE)]
-    return chosen
-
-
-def _pairs(log: Words, words: Words) -> tuple[Integers, Times]:
-    """Every row with every word of the same key: the row, and how much later the word comes."""
-    words = words[np.argsort(words.key, kind="stable")]
-    again = (np.diff(words.key) == 0) & (np.diff(words.time_s) < BOUNCED_S)
-    words = words[np.flatnonzero(np.concatenate([[True], ~again]))]
-    first = np.searchsorted(words.key, log.key)
-    count = np.searchsorted(words.key, log.key, side="right") - first
-    row = np.repeat(np.arange(len(log)), count)
-    nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count - first, count)
-    return row, words.time_s[nth] - log.time_s[row]
-
-
-def _shifts(log: Words, words: Words, width_s: float) -> Times:
-    """Constant shifts of the whole log that put many of its rows on words of the same key."""
-    sample = log[np.arange(0, len(log), max(1, len(log) // SHIFT_VOTERS))]
-    shift = np.sort(_pairs(sample, words)[1])
-    shift = shift[np.abs(shift) >= 2 * width_s]
-    votes = np.searchsorted(shift, shift + width_s, side="right") - np.arange(len(shift))
-    many = np.flatnonzero(votes >= SHIFT_SHARE * len(sample))
-    # Of shifts about equally good the smallest: a regular stream then loses least at its ends.
-    tenths = 10 * votes[many] // len(sample) - np.abs(shift[many]) / (2 * np.ptp(words.time_s) + 1)
-    best = many[_peaks(shift[many], tenths, np.zeros_like(many), width_s, SHIFTS)]
-    shifts: Times = shift[best + votes[best] // 2]
-    return shifts
-
-
-def _peaks(
-    spot: Times, votes: NDArray[Any], minute: Integers, width_s: float, most: int
-) -> Integers:
-    """The strongest of each minute, none within the width of a stronger one; minutes ascending."""
-    kept: list[int] = []
-    for m in np.unique(minute):
-        left = np.flatnonzero(minute == m)
-        for _ in range(most):
-            if not len(left):
-                break
-            best = left[np.argmax(votes[left])]
-            kept.append(best)
-            left = left[np.abs(spot[left] - spot[best]) > width_s]
-    return np.array(kept, dtype=np.int64)
-
-
-# Chain
-
-
-def _chain(
-    votes: _Votes, log_s: Times, minute: Integers, width_s: float, drift: float, drift_range: float
-) -> list[_Votes]:
-    """The offsets that win most votes as one clock, cut where the clock jumps.
-
-    From minute to minute the offset may change by `drift` (s/s), give or take `drift_range` and the
-    width of a vote, for nothing; by anything else for JUMP_ROWS votes, as long as the recording's
-    time does not run backwards.
-    """
-    start_s, end_s = _bounds(votes, log_s, minute)
-    middle_s = (start_s + end_s) / 2
-    level_s = votes.offset_s - drift * middle_s
-    score = votes.votes.astype(float)
-    previous = np.full(len(votes), -1)
-    jumped = np.zeros(len(votes), bool)
-    for m in np.unique(votes.minute)[1:]:
-        now = np.flatnonzero(votes.minute == m)
-        then = np.arange(now[0])
-        change_s = np.abs(level_s[now, None] - level_s[then])
-        jump = change_s > width_s + drift_range * np.abs(middle_s[now, None] - middle_s[then])
-        back = (start_s + votes.offset_s)[now, None] < (end_s + votes.offset_s)[then] - width_s
-        gain = np.where(back, -np.inf, score[then] - JUMP_ROWS * jump)
-        best = np.argmax(gain, axis=1)
-        better = np.flatnonzero(gain[np.arange(len(now)), best] > 0)
-        score[now[better]] += gain[better, best[better]]
-        previous[now[better]] = best[better]
-        jumped[now[better]] = jump[better, best[better]]
-    return _trace(votes, int(np.argmax(score)), previous, jumped)
-
-
-def _trace(votes: _Votes, last: int, previous: Integers, jumped: NDArray[np.bool_]) -> list[_Votes]:
-    """The chain that ends in `last`, one part for each stretch without a jump."""
-    parts: list[list[int]] = [[]]
-    while last >= 0:
-        parts[-1].append(last)
-        if jumped[last]:
-            parts.append([])
-        last = int(previous[last])
-    return [votes[np.array(part[::-1])] for part in reversed(parts)]
-
-
-def _bounds(votes: _Votes, log_s: Times, minute: Integers) -> tuple[Times, Times]:
-    """First and last log time of the minute of each vote."""
-    first = np.searchsorted(minute, votes.minute)
-    last = np.searchsorted(minute, votes.minute, side="right") - 1
-    return log_s[first], log_s[last]
-
-
-def _middles(votes: _Votes, log_s: Times, minute: Integers) -> Times:
-    start_s, end_s = _bounds(votes, log_s, minute)
-    middle: Times = (start_s + end_s) / 2
-    return middle
-
-
-def _slope(parts: list[_Votes], log_s: Times, minute: Integers) -> float:
-    """Median change of the offset from minute to minute, s/s."""
-    steady = [part for part in parts if len(part) > 1]
-    slopes = [np.diff(p.offset_s) / np.diff(_middles(p, log_s, minute)) for p in steady]
-    return float(np.median(np.concatenate(slopes))) if slopes else 0.0
+# A clock, and the words near it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -519,48 +246,102 @@ class _Stretch:
     expected_s: Times
 
 
-def _near_chain(
-    parts: list[_Votes], log_s: Times, minute: Integers, drift: float
-) -> list[_Stretch]:
-    """Stretches of the log, each on the clock of one part of the chain.
-
-    They overlap by the minutes in which the clock may have jumped.
-    """
-    stretches = []
-    for k, part in enumerate(parts):
-        first = np.searchsorted(minute, parts[k - 1].minute[-1]) if k else 0
-        stop = len(log_s)
-        if k + 1 < len(parts):
-            stop = np.searchsorted(minute, parts[k + 1].minute[0], side="right")
-        here_s, middle_s = log_s[first:stop], _middles(part, log_s, minute)
-        level_s = np.interp(here_s, middle_s, part.offset_s - drift * middle_s)
-        stretches.append(_Stretch(int(first), here_s + (level_s + drift * here_s)))
-    return stretches
+def _anchors(log: Words, words: Words) -> Integers:
+    """Words near the clock of the votes."""
+    word = _nearest_words(log, words, [_Stretch(0, guess_times(log, words))], ANCHOR_S)
+    if (word >= 0).sum() < FEWEST_ROWS:
+        raise NoOffset(int((word >= 0).sum()), len(log))
+    return word
 
 
-def _near_clock(log: Words, clock: Clock, stamps_s: Times) -> list[_Stretch]:
-    """Stretches of the log, each on one piece of a clock."""
-    stretches = []
-    for piece, reach in zip(clock.pieces, clock.reaches(len(stamps_s)), strict=True):
-        first, stop = np.searchsorted(log.place, reach)
-        stretches.append(_Stretch(int(first), piece(log.time_s[first:stop])))
-    return stretches
+def _step_s(log: Words, words: Words, word: Integers, tick_s: float) -> float:
+    """By how much stamps may be early: the step of the log's clock, unless residuals are smaller."""
+    clock = _fit(log, words, word, float(np.nan_to_num(tick_s)))
+    rows = np.flatnonzero(word >= 0)
+    residual_s = words.time_s[word[rows]] - clock.infer(log.time_s, np.arange(len(log)))[0][rows]
+    return float(np.fmin(tick_s, STEP_SPREAD * np.quantile(np.abs(residual_s), 0.95)))
 
 
-# Match
+def _tolerance_s(step_s: float) -> float:
+    return SLACK_S + STEP_SHARE * step_s
 
 
 def _fit(log: Words, words: Words, word: Integers, step_s: float) -> Clock:
     rows = np.flatnonzero(word >= 0)
     bend_s = BEND_S + BEND_SHARE * step_s
-    return fit_clock(log.place[rows], log.time_s[rows], words.time_s[word[rows]], bend_s)
+    return fit_clock(rows, log.time_s[rows], words.time_s[word[rows]], bend_s)
 
 
-def _spread_s(log: Words, words: Words, word: Integers, clock: Clock, stamps_s: Times) -> float:
-    """What 95 % of the residuals do not exceed."""
-    rows = np.flatnonzero(word >= 0)
-    expected_s = clock.infer_rows(stamps_s)[0][log.place[rows]]
-    return float(np.quantile(np.abs(words.time_s[word[rows]] - expected_s), 0.95))
+def _refine(log: Words, words: Words, word: Integers, step_s: float) -> Integers:
+    """Words near the clock through those so far, until they stay the same."""
+    for _ in range(REFINEMENTS):
+        clock = _fit(log, words, word, step_s)
+        stretches = [
+            _Stretch(first, piece(log.time_s[first:stop]))
+            for piece, (first, stop) in zip(clock.pieces, clock.reaches(len(log)), strict=True)
+        ]
+        nearer = _nearest_words(log, words, stretches, _tolerance_s(step_s))
+        if np.array_equal(nearer, word) or (nearer >= 0).sum() < FEWEST_ROWS:
+            break
+        word = nearer
+    return word
+
+
+def _densest_run(log: Words, words: Words, word: Integers) -> Integers:
+    """Words of the run of rows that has the most rows with a word over those without one."""
+    gain = 2 * _gain(log, words, word) - 1
+    total = np.concatenate([[0], np.cumsum(gain)])
+    lowest = np.minimum.accumulate(total)
+    stop = int(np.argmax(total - lowest))
+    first = int(np.argmin(total[: stop + 1]))
+    row = np.arange(len(word))
+    return np.where((row >= first) & (row < stop), word, -1)
+
+
+def _recover(log: Words, words: Words, word: Integers, step_s: float) -> Integers:
+    """Words of rows that are on another clock, because one of the clocks was set in between.
+
+    They are looked for among the words between those of their neighbours.
+    """
+    matched = np.flatnonzero(word >= 0)
+    row = np.concatenate([[-1], matched, [len(log)]])
+    at = np.concatenate([[-1], word[matched], [len(words)]])
+    word = word.copy()
+    for gap in np.flatnonzero((np.diff(row) > FEWEST_ROWS) & (np.diff(at) > FEWEST_ROWS)):
+        rows = np.arange(row[gap] + 1, row[gap + 1])
+        inside = np.arange(at[gap] + 1, at[gap + 1])
+        found = _prove(log[rows], words[inside], step_s)
+        word[rows[found >= 0]] = inside[found[found >= 0]]
+    return word
+
+
+def _prove(log: Words, words: Words, step_s: float) -> Integers:
+    """Words of a part of a log, none if it is not convincing by itself."""
+    nothing = np.full(len(log), -1)
+    try:
+        word = _anchors(log, words)
+    except NoOffset:
+        return nothing
+    word = _densest_run(log, words, _refine(log, words, word, step_s))
+    matched = np.flatnonzero(word >= 0)
+    if len(matched) < FEWEST_ROWS:
+        return nothing
+    expected_s, _ = _fit(log, words, word, step_s).infer(log.time_s, np.arange(len(log)))
+    run = np.arange(matched[0], matched[-1] + 1)
+    moved = replace(log[run], time_s=expected_s[run])
+    explained = int(_gain(moved, words, word[run]).sum())
+    if not clear_lead(explained, rival_rows(moved, words, _tolerance_s(step_s)), len(run)):
+        return nothing
+    return _recover(log, words, word, step_s)
+
+
+def _local_share(log: Words, words: Words, word: Integers) -> Times:
+    """Of the rows around each row, how many have a word."""
+    kernel = np.ones(min(LOCAL_ROWS, len(log)))
+    share: Times = np.convolve(_gain(log, words, word), kernel, "same") / np.convolve(
+        np.ones(len(log)), kernel, "same"
+    )
+    return share
 
 
 def _nearest_words(

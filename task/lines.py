@@ -1,8 +1,8 @@
 """What goes on the trigger lines at which frame.
 
 Planned codes keep their flip.  What is not planned (answers, an operator's commands) waits in one
-queue for the next free slot: never inside an announcement, and never so late that a planned code would
-have to wait.  Between any two codes the lines rest.
+queue for the next free slot: never inside an announcement, and never so late that a planned code
+would have to wait.  Between any two codes the lines rest.
 """
 
 from collections import deque

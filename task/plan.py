@@ -23,6 +23,7 @@ from task.contract.codes import (
     MAX_PRESENTATION,
     SWEEP_OFFSETS,
     announce_presentation,
+    announce_session,
 )
 from task.contract.errors import FileError, PlanError
 from task.contract.sessionlog import Kind
@@ -150,18 +151,31 @@ class Plan:
     def longest_s(self) -> float:
         """Duration if every text and question takes as long as it may."""
         frames = sum(s.frames for b in self.blocks for t in b.trials for s in t.steps)
-        return (frames + self.sweep_frames) / self.refresh_hz
+        return (frames + self._marker_frames) / self.refresh_hz
 
     @property
     def fixed_s(self) -> float:
         """Duration of all that does not wait for an answer."""
         steps = [s for b in self.blocks for t in b.trials for s in t.steps if not s.answers]
-        return (sum(s.frames for s in steps) + self.sweep_frames) / self.refresh_hz
+        return (sum(s.frames for s in steps) + self._marker_frames) / self.refresh_hz
 
     @property
     def sweep_frames(self) -> int:
         """Length of the line sweep that opens a run."""
         return (SWEEP_OFFSETS[-1] + 2) * self.spacing_frames
+
+    @property
+    def _marker_frames(self) -> int:
+        """Frames of a run that belong to no trial."""
+        opening = self.sweep_frames + self.marker_frames(named=True)
+        block = self.marker_frames(named=True) + self.marker_frames(named=False)
+        closing = self.spacing_frames + self.marker_frames(named=False)
+        return opening + len(self.blocks) * block + closing
+
+    def marker_frames(self, *, named: bool) -> int:
+        """Length of the empty screen on which a run's or a block's own code is sent."""
+        session = len(announce_session(0)) if named and announced(self) else 0
+        return (1 + session) * self.spacing_frames
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -654,7 +668,7 @@ def _check_flashes(
             (
                 path,
                 f"{most:g} flashes in one second, where {allowed:g} are allowed: flicker can"
-                " trigger a seizure; make image and blank longer, or record who approves it under [safety]"
-                " (flashes_per_s, approved_by, reason)",
+                " trigger a seizure; make image and blank longer, or record who approves it"
+                " under [safety] (flashes_per_s, approved_by, reason)",
             )
         )

@@ -51,6 +51,7 @@ class Header:
     started : wall time, ISO 8601 with zone
     codes : name -> value, as used in this session
     software : versions
+    safety : the override of the flash limit, with who approved it, if there is one
     """
 
     session: int
@@ -65,6 +66,7 @@ class Header:
     started: str
     codes: Mapping[str, int]
     software: Mapping[str, str]
+    safety: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

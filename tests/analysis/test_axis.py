@@ -61,9 +61,9 @@ def test_coordinates_need_not_be_components_of_these_pictures():
 
 
 def test_p_counts_shuffles_that_do_as_well_with_the_axis_refitted():
-    rng = np.random.default_rng(14)
+    rng = np.random.default_rng(4)
     x, y = rng.normal(size=(40, 4)), rng.normal(size=(40, 1))
-    y += 0.35 * x[:, :1]
+    y += 0.6 * x[:, :1]
     _, observed = naive(y[:, 0], x)
     null = np.array([naive(y[:, 0], x[rng.permutation(40)])[1] for _ in range(4000)])
     expected = (1 + (null >= observed).sum()) / 4001
@@ -217,6 +217,26 @@ def test_the_orthogonal_axis_is_uncorrelated_and_takes_the_most_variance_left():
         score = np.linalg.svd(left, full_matrices=False)[0][:, 0]
         assert abs(pearsonr(score, across[unit]).statistic) == pytest.approx(1)
         assert orthogonal[unit].max() == orthogonal[unit].abs().max()
+
+
+def test_over_some_pictures_it_is_that_of_these_pictures():
+    rates, space, _ = session()
+    weights, some = axis_weights(rates, space), space.coordinates.iloc[:40] + 1
+    along, across = projections(weights, some), projections(orthogonal_axis(weights, some), some)
+    np.testing.assert_allclose(along.corrwith(across), 0, atol=1e-12)
+    x = (some - some.mean()).to_numpy()
+    for unit in rates:
+        p = (along[[unit]] - along[unit].mean()).to_numpy()
+        score = np.linalg.svd(x - p @ (p.T @ x) / (p.T @ p), full_matrices=False)[0][:, 0]
+        assert abs(pearsonr(score, across[unit]).statistic) == pytest.approx(1)
+
+
+def test_a_unit_on_the_first_component_has_the_second_across_it():
+    _, space, _ = session()
+    first = pd.DataFrame({"u": [1.0] + [0.0] * 5}, space.coordinates.columns)
+    across = orthogonal_axis(first, space)["u"]
+    assert across["PC2"] > 0
+    np.testing.assert_allclose(across.drop("PC2"), 0, atol=1e-12)
 
 
 def test_an_orthogonal_axis_needs_two_dimensions():

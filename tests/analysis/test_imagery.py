@@ -75,7 +75,7 @@ def test_drifting_units_without_signal_are_called_at_the_nominal_rate():
     units = reactivation(session(rate, rate, rng)).units
     for p in ("p_modulated", "p_selective", "p_swap", "p"):
         assert (units[p] <= 0.05).mean() < 0.065, p
-    assert (units["p_selective"] <= 0.05).mean() > 0.03  # nominal, not blind
+    assert (units["p_selective"] <= 0.05).mean() > 0.02  # strict, not blind
     assert units["reactivated"].mean() < 0.01
 
 
@@ -83,7 +83,7 @@ def test_an_anova_calls_the_same_drifting_units_far_too_often():
     """Why block means are taken out: each item lives in two blocks."""
     rng = np.random.default_rng(0)
     during = session(*[drifting(300, rng)] * 2, rng).during
-    p = scipy.stats.f_oneway(*(during[ITEM == item] for item in ITEMS)).pvalue
+    p = scipy.stats.f_oneway(*(part for _, part in during.groupby(ITEM))).pvalue
     assert (p <= 0.05).mean() > 0.2
 
 
@@ -99,8 +99,8 @@ def test_units_that_change_or_differ_between_items_are_found():
     found = reactivation(session(during, before, rng)).units
     assert (found["p_modulated"][:20] <= 0.05).mean() > 0.9
     assert (found["change_hz"][:20]).mean() == pytest.approx(3.0, abs=0.3)
-    assert (found["p_selective"][20:40] <= 0.05).mean() > 0.9
-    assert found["reactivated"][20:40].mean() > 0.9
+    assert (found["p_selective"][20:40] <= 0.05).mean() > 0.8
+    assert found["reactivated"][20:40].mean() > 0.8
     assert found["reactivated"][40:].mean() <= 0.1
     assert found["eta2"][20:40].min() > found["eta2"][40:].median()
 
@@ -246,7 +246,18 @@ def test_items_and_units_are_matched_by_name_and_missing_ones_named():
     with pytest.raises(AnalysisError, match="^imagined items: nothing is known for unit 'u1'$"):
         imagined_code(trials, quantity[["u0"]])
     with pytest.raises(AnalysisError, match="^imagined items: missing or infinite values in 'u1'$"):
-        imagined_code(trials, quantity.assign(u1=np.nan))
+        imagined_code(trials, quantity.replace(quantity.loc["i5", "u1"], np.nan))
+
+
+def test_a_unit_that_was_silent_in_viewing_is_not_tested():
+    rng = np.random.default_rng(16)
+    space, rates = viewing(rng)
+    rates["u3"] = 0.0
+    code = viewing_code(session(*[drifting(25, rng)] * 2, rng), rates, space)
+    for part in (code.axis, code.orthogonal, code.viewing):
+        assert part.units["r"].isna().tolist() == [unit == "u3" for unit in rates]
+        assert part.units["p"].isna().tolist() == [unit == "u3" for unit in rates]
+        assert population([part])["units"] == 24
 
 
 def test_sessions_are_put_together():
@@ -260,8 +271,22 @@ def test_sessions_are_put_together():
     found = population(codes)
     assert found["units"] == 30
     assert found["mean_r"] == pytest.approx(np.mean([c.units["r"].mean() for c in codes]))
-    assert found["swap_p"] == 1 / 5000
+    assert found["swap_p"] < 0.002
     pd.testing.assert_series_equal(found, population(codes))
+
+
+def test_a_session_of_many_blocks_is_sampled_and_counts_itself_in():
+    rng = np.random.default_rng(17)
+    item = pd.Series(["a", "b"] * 20)
+    block = pd.Series(np.repeat(np.arange(20), 2))
+    during = named(np.where(item == "a", 9.0, 1.0)[:, None] + rng.random((40, 3)))
+    code = imagined_code(
+        ImageryTrials(item, block, during, during),
+        named(np.repeat([[1.0], [0.0]], 3, axis=1)).set_axis(["a", "b"]),
+    )
+    assert not code.exact
+    assert (code.units["p"] == 1 / 5000).all()
+    assert population([code])["swap_p"] == 1 / 5000
 
 
 def test_no_unit_is_no_population():

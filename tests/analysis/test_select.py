@@ -14,9 +14,9 @@ def candidates(n_images=120, n_units=10, seed=0, shares=(0.5, 0.2, 0.2, 0.1)):
     rng = np.random.default_rng(seed)
     ids = [f"p{k:03d}" for k in range(n_images)]
     units = [f"u{n}" for n in range(n_units)]
-    points = rng.normal(size=(n_images, 6))
-    along = pd.DataFrame(points @ rng.normal(size=(6, n_units)), ids, units)
-    across = pd.DataFrame(points @ rng.normal(size=(6, n_units)), ids, units)
+    points = rng.normal(size=(n_images, 9))
+    along = pd.DataFrame(points[:, :6] @ rng.normal(size=(6, n_units)), ids, units)
+    across = pd.DataFrame(points[:, 6:] @ rng.normal(size=(3, n_units)), ids, units)
     groups = pd.Series(rng.choice(list("abcd")[: len(shares)], n_images, p=shares), ids)
     return along, across, groups
 

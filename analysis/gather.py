@@ -1,0 +1,305 @@
+"""From a study file to trials on the recording's clock, with the units that were recorded.
+
+Every session becomes the same thing, whoever made it: units, and runs of trials that know their
+picture and their time.  What cannot be used is listed with its reason; the rest goes on.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.align import Alignment, align, identify
+from analysis.readers import read_events, read_log, read_units
+from analysis.readers.values import Row, read_vector
+from analysis.recording import Units
+from analysis.study import OwnSession, Run, Sessions, StudyFile
+from task.contract.errors import AnalysisError, FileError, UserError
+from task.contract.sessionlog import Event, Kind, SessionLog
+from task.contract.sessionlog import read_log as read_session_log
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOfTrials:
+    """Trials that share a log.
+
+    Attributes
+    ----------
+    name : what they are
+    pool : runs of the same pool showed the same pictures
+    trials : one row per presentation: `kind`, `item`, `block`, `onset_s` (recording's clock),
+        `measured` (False where the onset was lost and its time is inferred); of imagery also
+        `cue_s`, `stop_s`, `blank_s` (empty screen before the cue), `rating`
+    alignment : how log and recording were brought together
+    """
+
+    name: str
+    pool: str
+    trials: pd.DataFrame
+    alignment: Alignment
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session: a patient, the units, and what was shown.
+
+    Attributes
+    ----------
+    name, subject : as the study calls them
+    recording : sessions with the same text share their units
+    """
+
+    name: str
+    subject: str
+    recording: str
+    units: Units
+    runs: tuple[RunOfTrials, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that could not be used, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All sessions of a study, what was left out, and which files were read."""
+
+    sessions: tuple[Session, ...]
+    skipped: tuple[Skipped, ...] = field(default=())
+
+
+def gather(file: StudyFile, progress: Progress | None = None) -> Gathered:
+    """Read and align everything a study names.
+
+    Raises
+    ------
+    UserError
+        If one of our own sessions cannot be used, or none of somebody's.
+    """
+    if file.study.session:
+        own = file.study.session
+        sessions = []
+        for n, entry in enumerate(own, start=1):
+            sessions.append(_own_session(file.folder, entry))
+            if progress:
+                progress(n, len(own))
+        return Gathered(tuple(sessions))
+    return _others(file, progress)
+
+
+# Our own sessions ------------------------------------------------------------------------------
+
+
+def _own_session(folder: Path, entry: OwnSession) -> Session:
+    path = folder / entry.log
+    log = read_session_log(path)
+    events = read_events(folder / entry.recording)
+    alignment = align(*_streams(log, events))
+    name = path.parent.name if path.suffix == ".jsonl" else path.resolve().name
+    subject = log.header.subject
+    trials = _own_trials(log, alignment)
+    if trials.empty:
+        raise AnalysisError(f"{path}: holds no trial with a picture")
+    run = RunOfTrials(log.header.protocol, subject, trials, alignment)
+    units = read_units(folder / entry.recording)
+    return Session(name, subject, subject, units, (run,))
+
+
+def _streams(log: SessionLog, events: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What was sent and what was seen, each with the presentation it belongs to."""
+    sent = pd.DataFrame(
+        [(e.time_s, e.code) for e in _coded(log)], columns=["time_s", "code"]
+    ).astype({"time_s": float, "code": "int64"})
+    seen = events.loc[events["code"] != 0, ["time_s", "code"]].reset_index(drop=True)
+    number = log.header.session
+    return (
+        sent.assign(trial=identify(sent["code"], number).to_numpy()),
+        seen.assign(trial=identify(seen["code"], number).to_numpy()),
+    )
+
+
+def _coded(log: SessionLog) -> list[Event]:
+    return [event for event in log.events if event.code is not None]
+
+
+def _own_trials(log: SessionLog, alignment: Alignment) -> pd.DataFrame:
+    """One row per presentation of a picture, seen or imagined."""
+    coded = _coded(log)
+    time_s, measured = alignment.time_s.to_numpy(), alignment.measured.to_numpy()
+    at: dict[int, dict[str, tuple[float, bool]]] = {}
+    for n, event in enumerate(coded):
+        if event.presentation is not None:
+            codes = at.setdefault(event.presentation, {})
+            codes.setdefault(event.name, (float(time_s[n]), bool(measured[n])))
+    answers = {e.presentation: e.detail.get("answer") for e in log.events if e.name == "ANSWER"}
+    rows, before = [], np.nan
+    for event in log.events:
+        if event.name != "PRESENTATION" or event.presentation is None:
+            continue
+        codes = at.get(event.presentation, {})
+        row = _trial(event, codes, before, answers.get(event.presentation))
+        before = max((t for t, _ in codes.values()), default=np.nan)
+        if row:
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+_ONSETS = {Kind.VIEW: "IMAGE_ON", Kind.ENCODE: "ENCODE_ON", Kind.IMAGINE: "IMAGERY_ON"}
+_STOPS = {Kind.VIEW: "IMAGE_OFF", Kind.ENCODE: "ENCODE_OFF", Kind.IMAGINE: "IMAGERY_OFF"}
+
+
+def _trial(
+    event: Event, codes: Mapping[str, tuple[float, bool]], before_s: float, answer: Any
+) -> dict[str, Any] | None:
+    kind = event.detail.get("kind")
+    onset = codes.get(_ONSETS.get(Kind(kind), "")) if kind in set(Kind) else None
+    if onset is None:  # no picture, or cut short before it came on
+        return None
+    row = {
+        "kind": kind,
+        "item": event.detail["item"],
+        "block": event.detail["block"],
+        "presentation": event.presentation,
+        "onset_s": onset[0],
+        "measured": onset[1],
+        "stop_s": codes.get(_STOPS[Kind(kind)], (np.nan, False))[0],
+    }
+    if kind == Kind.IMAGINE:
+        cue_s = codes.get("CUE_ON", (np.nan, False))[0]
+        rating = int(answer) if str(answer).isdigit() else np.nan
+        row |= {"cue_s": cue_s, "blank_s": cue_s - before_s, "rating": rating}
+    return row
+
+
+# Somebody's sessions -----------------------------------------------------------------------------
+
+
+def _others(file: StudyFile, progress: Progress | None) -> Gathered:
+    sessions, skipped = [], []
+    rows = file.rows()
+    for n, row in enumerate(rows, start=1):
+        name = file.fill(("sessions", "name"), file.study.sessions.name, row)  # type: ignore[union-attr]
+        try:
+            session, left_out = _one_of_theirs(file, name, row)
+            sessions.append(session)
+            skipped += left_out
+        except FileError:
+            raise  # the study file itself is wrong
+        except UserError as error:
+            skipped.append(Skipped(name, str(error)))
+        if progress:
+            progress(n, len(rows))
+    if not sessions:
+        said = "\n".join(f"{s.what}: {s.why}" for s in skipped)
+        raise AnalysisError(f"no session of {file.source.file} could be used:\n{said}")
+    return Gathered(tuple(sessions), tuple(skipped))
+
+
+def _one_of_theirs(file: StudyFile, name: str, row: Row) -> tuple[Session, list[Skipped]]:
+    spec = file.study.sessions
+    assert spec
+    events_file = file.folder / file.fill(("sessions", "events"), spec.events, row)
+    units_folder = file.folder / file.fill(("sessions", "units"), spec.units, row)
+    absent = [path for path in (events_file, units_folder) if not path.exists()]
+    if absent:
+        raise AnalysisError(f"not here: {', '.join(map(str, absent))}")
+    events = read_events(events_file)
+    units = _their_units(file, spec, units_folder, row)
+    runs, skipped = [], []
+    for number, run in enumerate(file.study.run):
+        try:
+            runs.append(_their_run(file, number, run, row, events))
+        except FileError:
+            raise
+        except UserError as error:
+            skipped.append(Skipped(f"{name} {run.name}", str(error)))
+    if not runs:
+        raise AnalysisError("; ".join(s.why for s in skipped))
+    key = ("sessions", "recording")
+    recording = file.fill(key, spec.recording, row) if spec.recording else name
+    subject = file.fill(("sessions", "subject"), spec.subject, row)
+    return Session(name, subject, recording, units, tuple(runs)), skipped
+
+
+def _their_units(file: StudyFile, spec: Sessions, folder: Path, row: Row) -> Units:
+    areas = file.folder / file.fill(("sessions", "areas"), spec.areas, row) if spec.areas else None
+    names = {int(code): area for code, area in file.study.area_names.items()}
+    return read_units(folder, areas=areas, area_names=names or None)
+
+
+def _their_run(
+    file: StudyFile, number: int, run: Run, row: Row, events: pd.DataFrame
+) -> RunOfTrials:
+    words = events[events["code"] != 0].reset_index(drop=True)
+    sent = _their_log(file, number, run, row, words)
+    alignment = align(sent[["time_s", "code"]], words[["time_s", "code"]])
+    _check_run(file, number, run, row, words, alignment)
+    onset = sent["code"].to_numpy() == file.study.codes[run.onset]
+    items = _images(file, number, run, row, int(onset.sum()))
+    trials = pd.DataFrame(
+        {
+            "kind": Kind.VIEW.value,
+            "item": items,
+            "block": 0,
+            "presentation": np.arange(len(items)),
+            "onset_s": alignment.time_s.to_numpy()[onset],
+            "measured": alignment.measured.to_numpy()[onset],
+        }
+    )
+    pool = file.fill(("run", number, "pool"), run.pool, row) if run.pool else run.name
+    return RunOfTrials(run.name, pool, trials, alignment)
+
+
+def _their_log(
+    file: StudyFile, number: int, run: Run, row: Row, words: pd.DataFrame
+) -> pd.DataFrame:
+    if run.log is None:
+        return words
+    path = file.folder / file.fill(("run", number, "log"), run.log, row)
+    if not path.is_file():
+        raise AnalysisError(f"not here: {path}")
+    return read_log(path)
+
+
+def _check_run(
+    file: StudyFile,
+    number: int,
+    run: Run,
+    row: Row,
+    words: pd.DataFrame,
+    alignment: Alignment,
+) -> None:
+    """The words that were found must be of the run that the table names."""
+    if run.run is None or "run" not in words:
+        return
+    named = int(file.fill(("run", number, "run"), run.run, row))
+    found = words["run"].to_numpy()[alignment.pairs["seen"].to_numpy()]
+    others = sorted(set(found.tolist()) - {named})
+    if others:
+        raise AnalysisError(
+            f"the log lies on run {others[0]} of the recording, the table names run {named}"
+        )
+
+
+def _images(file: StudyFile, number: int, run: Run, row: Row, trials: int) -> list[str]:
+    """Pictures in order of presentation: of the candidates, the first with as many as trials."""
+    lengths = []
+    for n, template in enumerate(run.images):
+        place = file.fill(("run", number, "images", n), template, row)
+        found = read_vector(file.folder, place)
+        if len(found) == trials:
+            key = ("run", number, "image_id")
+            return [file.fill(key, run.image_id, {**row, "image": image}) for image in found]
+        lengths.append(str(len(found)))
+    raise AnalysisError(
+        f"the log has {trials} trials, but the picture orders have {' and '.join(lengths)}"
+    )

@@ -1,0 +1,645 @@
+"""The whole analysis; reads like a Methods section.
+
+Gather and align; count spikes; test which units tell categories apart and which follow an axis of
+object space; then, where there was imagery, which units take part in it and whether they keep the
+axis they have in viewing.  Everything that the report shows is in the returned document.
+"""
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.axis import (
+    AxisFit,
+    binned_tuning,
+    fit_axes,
+    left_out_projections,
+    orthogonal_axis,
+    projections,
+)
+from analysis.decoding import category_selectivity, decode_categories
+from analysis.features import read_features
+from analysis.gather import Gathered, RunOfTrials, Session, gather
+from analysis.imagery import (
+    ImageryTrials,
+    Reactivation,
+    ViewingCode,
+    imagery_trials,
+    population,
+    reactivation,
+    viewing_code,
+)
+from analysis.inference import LEVEL, proportion_interval
+from analysis.pictures import set_features
+from analysis.readers.values import read_vector
+from analysis.responses import count_spikes, rates_by_image, trial_rates
+from analysis.space import ObjectSpace, default_dims, object_space
+from analysis.study import StudyFile
+from task.contract.catalog import read_catalog
+from task.contract.errors import AnalysisError
+from task.contract.sessionlog import Kind
+
+VERSION = 1
+LONGEST_BLANK_S = 1.0
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What is known of the pictures: features and categories, by picture id."""
+
+    features: pd.DataFrame
+    categories: pd.Series | None
+
+
+@dataclass(frozen=True, slots=True)
+class Viewing:
+    """Viewing of one pool of runs.
+
+    Attributes
+    ----------
+    pool : its name
+    rates : Hz, (n_images, n_units)
+    counts : spikes in the window, (n_images, n_units), summed over the trials of a picture
+    trials : of each picture
+    space : of these pictures
+    fit : axes of the tested units
+    """
+
+    pool: str
+    rates: pd.DataFrame
+    counts: pd.DataFrame
+    trials: pd.Series
+    space: ObjectSpace
+    fit: AxisFit
+
+
+@dataclass(frozen=True, slots=True)
+class Imagining:
+    """Imagery of one session, against the viewing of the same units."""
+
+    session: str
+    trials: ImageryTrials
+    ratings: pd.Series
+    windows: Mapping[str, tuple[float, float]]
+    reactivation: Reactivation
+    code: ViewingCode | None
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What an analysis found.
+
+    Attributes
+    ----------
+    document : every number of the report, as JSON values
+    tables : tidy tables, by name
+    gathered, viewings, imaginings : what the figures are drawn from
+    """
+
+    document: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+    gathered: Gathered
+    viewings: tuple[Viewing, ...]
+    imaginings: tuple[Imagining, ...]
+
+
+def analyze(file: StudyFile, progress: Progress | None = None) -> Results:
+    """Analyse a study.
+
+    Raises
+    ------
+    UserError
+        If what the study names cannot be read, brought together, or analysed.
+    """
+    say = progress or _silent
+    gathered = gather(file, lambda done, total: say("reading and aligning", done, total))
+    pictures = _pictures(file)
+    pools = _pools(gathered)
+    viewings, small = [], []
+    for n, (pool, members) in enumerate(pools.items(), start=1):
+        images = {item for _, run in members for item in run.trials["item"]}
+        if len(images) < file.study.tests.least_images:
+            small.append((pool, len(images), len(members)))
+        else:
+            viewings.append(_viewing(file, pool, members, pictures))
+        say("viewing", n, len(pools))
+    imaginings = []
+    imagined = [s for s in gathered.sessions if _imagined(s) is not None]
+    for n, session in enumerate(imagined, start=1):
+        imaginings.append(_imagining(file, session, viewings))
+        say("imagery", n, len(imagined))
+    return _results(file, gathered, pictures, viewings, imaginings, small)
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    pass
+
+
+# Pictures --------------------------------------------------------------------------------------
+
+
+def _pictures(file: StudyFile) -> Pictures:
+    """Features and categories of all pictures that the study may name."""
+    study = file.study
+    if study.features is None:
+        folder = file.folder / (study.stimuli or "")
+        catalog = read_catalog(folder)
+        groups = {p.id: p.group for p in catalog.pictures.values()}
+        return Pictures(set_features(folder), pd.Series(groups, name="category"))
+    spec, path = study.features, file.folder / study.features.file
+    if spec.id is None:
+        return Pictures(read_features(path), None)
+    columns = _columns_of(spec.id) | {c for c in (spec.category, spec.where) if c}
+    arrays = {name: read_vector(file.folder, f"{spec.file}:{name}") for name in columns}
+    rows = [dict(zip(arrays, values, strict=True)) for values in zip(*arrays.values(), strict=True)]
+    ids = [file.fill(("features", "id"), spec.id, row) for row in rows]
+    with np.load(path, allow_pickle=False) as stored:
+        values = pd.DataFrame(stored[spec.values], pd.Index(ids, name="image"))
+    usable = np.array([spec.where is None or row[spec.where] > 0 for row in rows])
+    categories = (
+        pd.Series([row[spec.category] for row in rows], values.index, name="category")
+        if spec.category
+        else None
+    )
+    return Pictures(values[usable], None if categories is None else categories[usable])
+
+
+def _columns_of(template: str) -> set[str]:
+    from string import Formatter
+
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
+
+
+# Viewing -----------------------------------------------------------------------------------------
+
+
+def _pools(gathered: Gathered) -> dict[str, list[tuple[Session, RunOfTrials]]]:
+    """Runs with viewed pictures, by pool."""
+    pools: dict[str, list[tuple[Session, RunOfTrials]]] = {}
+    for session in gathered.sessions:
+        for run in session.runs:
+            if (run.trials["kind"] == Kind.VIEW).any():
+                pools.setdefault(run.pool, []).append((session, run))
+    return dict(sorted(pools.items()))
+
+
+def _viewing(
+    file: StudyFile,
+    pool: str,
+    members: Sequence[tuple[Session, RunOfTrials]],
+    pictures: Pictures,
+) -> Viewing:
+    """Rates, object space and axes of the units of a pool."""
+    study = file.study
+    window = study.windows.response_s
+    by_recording: dict[str, list[pd.DataFrame]] = {}
+    for session, run in members:
+        viewed = run.trials[run.trials["kind"] == Kind.VIEW]
+        rates = trial_rates(
+            _spikes(session), viewed["onset_s"].to_numpy(), viewed["item"].tolist(), window
+        )
+        by_recording.setdefault(session.recording, []).append(rates)
+    parts = [_joined(parts) for parts in by_recording.values()]
+    means, trials = zip(*(rates_by_image(part) for part in parts), strict=True)
+    shown = means[0].index
+    for other, (recording, _) in zip(means, by_recording.items(), strict=True):
+        if not other.index.equals(shown):
+            raise AnalysisError(
+                f"pool {pool!r}: {recording} showed other pictures than the rest;"
+                " give it a pool of its own"
+            )
+    rates = pd.concat(means, axis=1)
+    width = window[1] - window[0]
+    counts = pd.concat([m.mul(t, axis=0) for m, t in zip(means, trials, strict=True)], axis=1)
+    counts = (counts * width).round()
+    space = _space(file, pictures, shown)
+    tested = counts.columns[counts.sum() >= study.tests.least_spikes]
+    if not len(tested):
+        raise AnalysisError(
+            f"pool {pool!r}: no unit fired {study.tests.least_spikes} spikes in the windows"
+        )
+    fit = fit_axes(rates[tested], space, study.tests.shuffles, study.tests.seed)
+    return Viewing(pool, rates, counts, trials[0], space, fit)
+
+
+def _spikes(session: Session) -> dict[str, Any]:
+    names = [f"{session.recording}/{unit}" for unit in session.units.table.index]
+    return dict(zip(names, session.units.spikes_s, strict=True))
+
+
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Trials of several sessions with the same units; units sorted in one only are left out."""
+    common = [unit for unit in parts[0] if all(unit in part for part in parts)]
+    return pd.concat([part[common] for part in parts])
+
+
+def _space(file: StudyFile, pictures: Pictures, shown: pd.Index) -> ObjectSpace:
+    """Object space of the pictures shown.
+
+    Of a stimulus set of ours the components are fitted on the whole set, of features from a file on
+    the pictures of the pool; the number of dimensions depends on the pictures shown.
+    """
+    spec = file.study.space
+    missing = shown.difference(pictures.features.index)
+    if len(missing):
+        raise AnalysisError(f"no features for picture {', '.join(map(repr, missing[:5]))}")
+    fitted = pictures.features if file.study.features is None else pictures.features.loc[shown]
+    dims = spec.dims or default_dims(len(shown))
+    whole = object_space(fitted, dims, standardise=spec.standardise)
+    return ObjectSpace(whole.at(shown), whole.explained)
+
+
+# Imagery -------------------------------------------------------------------------------------------
+
+
+def _imagined(session: Session) -> pd.DataFrame | None:
+    parts = [run.trials[run.trials["kind"] == Kind.IMAGINE] for run in session.runs]
+    trials = pd.concat(parts)
+    complete = trials.dropna(subset=["cue_s", "onset_s", "stop_s"]) if len(trials) else trials
+    return complete if len(complete) else None
+
+
+def _imagining(file: StudyFile, session: Session, viewings: Sequence[Viewing]) -> Imagining:
+    """Rates around the cues of a session, and how they follow what is known from viewing."""
+    trials = _imagined(session)
+    assert trials is not None
+    study = file.study
+    onset = trials["onset_s"] - trials["cue_s"]
+    delay, length = float(onset.median()), float((trials["stop_s"] - trials["onset_s"]).median())
+    during = study.windows.imagery_s or (0.0, length)
+    blank = float(min(LONGEST_BLANK_S, trials["blank_s"].quantile(0.05)))
+    windows = {
+        "before_s": study.windows.before_cue_s or (-blank, 0.0),
+        "during_s": (delay + during[0], delay + during[1]),
+    }
+    cued = trials.assign(onset_s=trials["cue_s"])
+    rates = imagery_trials(_spikes(session), cued, windows["before_s"], windows["during_s"])
+    viewing = next(
+        (v for v in viewings if set(rates.during.columns) & set(v.rates.columns)), None
+    )
+    code = None
+    if viewing is not None:
+        rates = _units_of(rates, [u for u in rates.during if u in viewing.rates])
+        code = viewing_code(rates, viewing.rates, viewing.space, study.tests.seed)
+    found = reactivation(rates, study.tests.seed)
+    return Imagining(
+        session.name, rates, trials["rating"].reset_index(drop=True), windows, found, code
+    )
+
+
+def _units_of(trials: ImageryTrials, units: Sequence[str]) -> ImageryTrials:
+    return ImageryTrials(trials.item, trials.block, trials.before[units], trials.during[units])
+
+
+# What was found ------------------------------------------------------------------------------------
+
+
+def _results(
+    file: StudyFile,
+    gathered: Gathered,
+    pictures: Pictures,
+    viewings: Sequence[Viewing],
+    imaginings: Sequence[Imagining],
+    small: Sequence[tuple[str, int, int]],
+) -> Results:
+    alignments = _alignment_table(gathered)
+    sessions = _session_table(gathered)
+    units = _unit_table(gathered)
+    tables = {"sessions": sessions, "alignment": alignments, "units": units}
+    viewed = []
+    for viewing in viewings:
+        numbers, table = _viewing_numbers(file, viewing, pictures, gathered)
+        viewed.append(numbers)
+        tables["viewing"] = pd.concat([*([tables["viewing"]] if "viewing" in tables else []), table])
+    imagined = []
+    for imagining in imaginings:
+        numbers, table = _imagery_numbers(imagining, viewings)
+        imagined.append(numbers)
+        tables["imagery"] = pd.concat([*([tables["imagery"]] if "imagery" in tables else []), table])
+    tables["trials"] = _trial_table(gathered)
+    document = {
+        "schema": VERSION,
+        "name": file.study.name,
+        "made_with": _software(),
+        "settings": file.study.model_dump(mode="json", by_alias=True),
+        "counts": {
+            "sessions": len(gathered.sessions),
+            "recordings": int(sessions["recording"].nunique()),
+            "subjects": int(sessions["subject"].nunique()),
+            "units": len(units),
+            "spikes": int(units["spikes"].sum()),
+            "runs": len(alignments),
+        },
+        "skipped": [{"what": s.what, "why": s.why} for s in gathered.skipped]
+        + [
+            {"what": f"pool {pool}", "why": f"{runs} runs of {images} pictures: aligned, too few"
+             f" pictures to test (least_images = {file.study.tests.least_images})"}
+            for pool, images, runs in small
+        ],
+        "alignment": alignments.to_dict("records"),
+        "alignment_summary": _alignment_summary(alignments),
+        "viewing": viewed,
+        "imagery": imagined,
+    }  # fmt: skip
+    if file.study.planted:
+        truth, table = _against_truth(file.folder / file.study.planted, viewings, imaginings)
+        document["planted"], tables["planted"] = truth, table
+    return Results(_plain(document), tables, gathered, tuple(viewings), tuple(imaginings))
+
+
+def _session_table(gathered: Gathered) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "session": s.name,
+                "subject": s.subject,
+                "recording": s.recording,
+                "units": len(s.units.table),
+                "runs": len(s.runs),
+            }
+            for s in gathered.sessions
+        ]
+    )
+
+
+def _alignment_table(gathered: Gathered) -> pd.DataFrame:
+    rows = []
+    for session in gathered.sessions:
+        for run in session.runs:
+            found = run.alignment
+            residual_ms = found.pairs["residual_s"].abs() * 1e3
+            rows.append(
+                {
+                    "session": session.name,
+                    "run": run.name,
+                    "sent": found.evidence.rows,
+                    "matched": len(found.pairs),
+                    "lost": int(found.lost.sum()),
+                    "spurious": int(found.spurious.sum()),
+                    "drift_ppm": found.drift_ppm,
+                    "residual_median_ms": residual_ms.median(),
+                    "residual_p99_ms": residual_ms.quantile(0.99),
+                    "residual_max_ms": residual_ms.max(),
+                    "log_step_ms": found.tick_s * 1e3,
+                    "clock_pieces": len(found.clock.pieces),
+                    "trials": len(run.trials),
+                    "inferred_onsets": int((~run.trials["measured"]).sum()),
+                    "verdict": found.verdict,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _alignment_summary(alignments: pd.DataFrame) -> dict[str, Any]:
+    sent, matched = int(alignments["sent"].sum()), int(alignments["matched"].sum())
+    return {
+        "runs": len(alignments),
+        "sent": sent,
+        "matched": matched,
+        "lost": int(alignments["lost"].sum()),
+        "spurious": int(alignments["spurious"].sum()),
+        "share_matched": matched / sent,
+        "drift_ppm_min": alignments["drift_ppm"].min(),
+        "drift_ppm_median": alignments["drift_ppm"].median(),
+        "drift_ppm_max": alignments["drift_ppm"].max(),
+        "residual_median_ms": alignments["residual_median_ms"].median(),
+    }
+
+
+def _unit_table(gathered: Gathered) -> pd.DataFrame:
+    seen: dict[str, pd.DataFrame] = {}
+    for session in gathered.sessions:
+        if session.recording not in seen:
+            table = session.units.table.reset_index(names="label")
+            counts = [len(train) for train in session.units.spikes_s]
+            unit = [f"{session.recording}/{label}" for label in table["label"]]
+            table.insert(0, "unit", unit)
+            seen[session.recording] = table.assign(subject=session.subject, spikes=counts)
+    return pd.concat(seen.values(), ignore_index=True)
+
+
+def _trial_table(gathered: Gathered) -> pd.DataFrame:
+    parts = [
+        run.trials.assign(session=session.name, run=run.name)
+        for session in gathered.sessions
+        for run in session.runs
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    first = ["session", "run"]
+    return table[first + [c for c in table if c not in first]]
+
+
+def _viewing_numbers(
+    file: StudyFile, viewing: Viewing, pictures: Pictures, gathered: Gathered
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    fit, units = viewing.fit, viewing.fit.r.index
+    table = pd.DataFrame({"pool": viewing.pool, "unit": units}).set_index("unit", drop=False)
+    table = table.assign(
+        mean_hz=viewing.rates[units].mean(),
+        best_hz=viewing.rates[units].max(),
+        axis_r=fit.r,
+        axis_p=fit.p,
+        axis_q=fit.q,
+        axis_r2=fit.r2,
+    )
+    numbers: dict[str, Any] = {
+        "pool": viewing.pool,
+        "recordings": len({unit.rpartition("/")[0] for unit in viewing.rates}),
+        "images": len(viewing.rates),
+        "presentations": int(viewing.trials.sum()),
+        "units": viewing.rates.shape[1],
+        "units_tested": len(units),
+        "window_s": list(file.study.windows.response_s),
+        "space": {
+            "dims": viewing.space.coordinates.shape[1],
+            "variance_kept": float(viewing.space.explained.sum()),
+        },
+        "axis": {
+            "p05": _share(fit.p <= 0.05),
+            "p01": _share(fit.p <= 0.01),
+            "q05": _share(fit.q <= LEVEL),
+            "smallest_p": fit.smallest_p,
+            "r2_median": float(fit.r2.median()),
+            "shuffles": file.study.tests.shuffles,
+        },
+    }
+    if pictures.categories is not None:
+        categories = pictures.categories.loc[viewing.rates.index]
+        selective = category_selectivity(viewing.rates[units], categories)
+        table = table.assign(category_f=selective["f"], category_p=selective["p"])
+        table["category_q"] = selective["q"]
+        numbers["categories"] = sorted(map(str, categories.unique()))
+        numbers["selective"] = {
+            "p05": _share(selective["p"] < 0.05),
+            "p001": _share(selective["p"] < 0.001),
+            "shuffled_p05": _shuffled(viewing.rates[units], categories, file.study.tests.seed),
+        }
+        decoded = decode_categories(viewing.counts, categories)
+        numbers["decoding"] = {
+            "accuracy": decoded.accuracy,
+            "chance": decoded.chance,
+            "units": decoded.units,
+        }
+    return numbers, table.reset_index(drop=True)
+
+
+N_LABEL_SHUFFLES = 20
+
+
+def _shuffled(rates: pd.DataFrame, categories: pd.Series, seed: int) -> float:
+    """Share of units that category labels in random order call selective, mean over shuffles."""
+    rng = np.random.default_rng(seed)
+    shares = []
+    for _ in range(N_LABEL_SHUFFLES):
+        shuffled = pd.Series(rng.permutation(categories.to_numpy()), categories.index)
+        shares.append(float((category_selectivity(rates, shuffled)["p"] < 0.05).mean()))
+    return float(np.mean(shares))
+
+
+def _share(passed: pd.Series) -> dict[str, Any]:
+    count, total = int(passed.sum()), len(passed)
+    low, high = proportion_interval(count, total) if total else (float("nan"),) * 2
+    return {"count": count, "of": total, "share": count / total, "low": low, "high": high}
+
+
+def _imagery_numbers(
+    imagining: Imagining, viewings: Sequence[Viewing]
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    found, trials = imagining.reactivation, imagining.trials
+    table = found.units.rename_axis("unit").reset_index()
+    table.insert(0, "session", imagining.session)
+    per_item = trials.item.value_counts()
+    numbers: dict[str, Any] = {
+        "session": imagining.session,
+        "items": sorted(map(str, per_item.index)),
+        "blocks": int(trials.block.nunique()),
+        "trials": len(trials.item),
+        "trials_per_item": [int(per_item.min()), int(per_item.max())],
+        "windows_s": {name: list(window) for name, window in imagining.windows.items()},
+        "units": len(table),
+        "reactivated": _share(table["reactivated"]),
+        "modulated_p05": _share(table["p_modulated"] <= 0.05),
+        "selective_p05": _share(table["p_selective"] <= 0.05),
+        "smallest_p": found.smallest_p,
+        "units_needed": found.needed,
+        "vividness": _ratings(imagining.ratings),
+        "during_over_before": float(trials.during.mean().mean() / trials.before.mean().mean()),
+    }
+    if imagining.code is not None:
+        for name in ("axis", "orthogonal", "viewing"):
+            code = getattr(imagining.code, name)
+            units = code.units.add_prefix(f"{name}_")
+            table = table.merge(units, left_on="unit", right_index=True, how="left")
+            numbers[name] = dict(population([code]))
+        tuned = _axis_tuned(viewings)
+        numbers["axis_tuned_units"] = len(tuned & set(table["unit"]))
+        table["axis_tuned"] = table["unit"].isin(tuned)
+        numbers["gain_median"] = float(table.loc[table["axis_tuned"], "viewing_slope"].median())
+    return numbers, table
+
+
+def _axis_tuned(viewings: Sequence[Viewing]) -> set[str]:
+    return {unit for v in viewings for unit in v.fit.q.index[v.fit.q <= LEVEL]}
+
+
+def _ratings(ratings: pd.Series) -> dict[str, Any]:
+    given = ratings.dropna()
+    return {
+        "given": len(given),
+        "of": len(ratings),
+        "mean": float(given.mean()) if len(given) else None,
+        "counts": {str(int(k)): int(n) for k, n in given.value_counts().sort_index().items()},
+    }
+
+
+def _against_truth(
+    path: Path, viewings: Sequence[Viewing], imaginings: Sequence[Imagining]
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """What was planted in a simulated recording, and what was found of it."""
+    truth = pd.read_csv(path, index_col=0)
+    found = []
+    for viewing in viewings:
+        space = viewing.space.coordinates
+        scale = space / space.std(ddof=0)
+        dims = [c for c in space if f"axis_{c}" in truth]
+        for unit in viewing.fit.r.index:
+            label = unit.rpartition("/")[2]
+            if label not in truth.index:
+                continue
+            planted = truth.loc[label, [f"axis_{c}" for c in dims]].to_numpy(dtype=float)
+            fitted = viewing.fit.axis.loc[dims, unit].to_numpy(dtype=float)
+            size = np.linalg.norm(planted) * np.linalg.norm(fitted)
+            mine = scale[dims].to_numpy() @ planted
+            theirs = scale[dims].to_numpy() @ fitted
+            found.append(
+                {
+                    "unit": unit,
+                    "axis_planted": bool(truth.loc[label, "axis_tuned"]),
+                    "axis_found": bool(viewing.fit.q[unit] <= LEVEL),
+                    "cosine": float(planted @ fitted / size) if size > 0 else float("nan"),
+                    "projection_r": float(np.corrcoef(mine, theirs)[0, 1])
+                    if np.isfinite(mine).all() and np.isfinite(theirs).all()
+                    else float("nan"),
+                    "reactivated_planted": bool(truth.loc[label, "reactivated"]),
+                }
+            )
+    table = pd.DataFrame(found)
+    imagined = {u for i in imaginings for u in i.reactivation.units.query("reactivated").index}
+    table["reactivated_found"] = table["unit"].isin(imagined)
+    tuned = table[table["axis_planted"]]
+    both = tuned[tuned["axis_found"]]
+    numbers: dict[str, Any] = {
+        "units": len(table),
+        "axis_planted": len(tuned),
+        "axis_found_of_planted": _share(tuned["axis_found"]),
+        "axis_found_of_others": _share(table.loc[~table["axis_planted"], "axis_found"])
+        if (~table["axis_planted"]).any()
+        else None,
+        "projection_r_median": float(both["projection_r"].median()) if len(both) else None,
+        "cosine_median": float(both["cosine"].median()) if len(both) else None,
+    }
+    if imaginings:
+        planted = table[table["reactivated_planted"]]
+        others = table[~table["reactivated_planted"]]
+        numbers["reactivated_planted"] = len(planted)
+        numbers["reactivated_found_of_planted"] = (
+            _share(planted["reactivated_found"]) if len(planted) else None
+        )
+        numbers["reactivated_found_of_others"] = (
+            _share(others["reactivated_found"]) if len(others) else None
+        )
+    return numbers, table
+
+
+def _software() -> dict[str, str]:
+    from task import __version__
+
+    packages = ("numpy", "scipy", "pandas")
+    return {
+        "imagery": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON values: numbers that are none become null."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+_ = (binned_tuning, left_out_projections, orthogonal_axis, projections, count_spikes)

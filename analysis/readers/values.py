@@ -1,0 +1,115 @@
+"""Single columns and arrays out of anybody's files: `trials.csv:image`, `order.mat:runs[2].images`.
+
+Text tables by column, NumPy files by array, MATLAB files (to version 7) by a path into structures,
+whose positions count from 1 as in MATLAB.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.io import loadmat
+
+from task.contract.errors import RecordingError
+
+Row = Mapping[str, Any]
+
+
+def read_rows(folder: Path, place: str) -> list[Row]:
+    """Rows of a table: a .csv, or an array of structures in a .mat file.
+
+    Fields of structures that hold one value are that value; empty rows are left out.
+
+    Raises
+    ------
+    RecordingError
+        If there is no such table.
+    """
+    path, inside = _split(folder, place)
+    if path.suffix == ".csv":
+        return list(_csv(path).to_dict("records"))
+    found = _inside(path, inside)
+    if not isinstance(found, np.ndarray) or found.dtype.names is None:
+        raise RecordingError(f"{path}: {inside or 'it'} is no array of structures")
+    rows = [{name: _plain(row[name]) for name in found.dtype.names} for row in found.ravel()]
+    return [row for row in rows if any(value is not None for value in row.values())]
+
+
+def read_vector(folder: Path, place: str) -> list[Any]:
+    """A column or array as a list of plain values.
+
+    Raises
+    ------
+    RecordingError
+        If there is no such file, or no such thing in it.
+    """
+    path, inside = _split(folder, place)
+    if path.suffix == ".csv":
+        table = _csv(path)
+        if inside not in table:
+            raise RecordingError(f"{path}: no column {inside!r}; it has {', '.join(table)}")
+        return list(table[inside])
+    found = np.asarray(_inside(path, inside)).ravel()
+    return [str(v.ravel()[0]) if isinstance(v, np.ndarray) else v for v in found.tolist()]
+
+
+def _split(folder: Path, place: str) -> tuple[Path, str]:
+    """File and what to take from it; a drive letter's colon is none of ours."""
+    file, colon, inside = place.rpartition(":")
+    if not colon or len(file) == 1:
+        file, inside = place, ""
+    return folder / file, inside
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise RecordingError(f"{path}: is no table of text: {error}") from None
+
+
+def _inside(path: Path, inside: str) -> Any:
+    """What lies at a path like `structures[3].field` in a .mat, .npz or .npy file."""
+    found: Any = _contents(path)
+    at = ""
+    for name, position in re.findall(r"(\w+)|\[(\d+)\]", inside):
+        at += f".{name}" if name else f"[{position}]"
+        try:
+            if position:
+                found = np.ravel(found)[int(position) - 1]
+                continue
+            if isinstance(found, np.ndarray) and found.size == 1:
+                found = found.ravel()[0]
+            found = found[name]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise RecordingError(f"{path}: has no {at.lstrip('.')} (asked: {inside})") from None
+    return found
+
+
+@lru_cache(maxsize=8)
+def _contents(path: Path) -> Any:
+    try:
+        if path.suffix == ".mat":
+            return loadmat(path)
+        if path.suffix in (".npz", ".npy"):
+            return np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, NotImplementedError, TypeError) as error:
+        raise RecordingError(f"{path}: cannot be read: {error}") from None
+    raise RecordingError(f"{path}: values are taken from .csv, .mat, .npz and .npy files")
+
+
+def _plain(value: Any) -> Any:
+    """One value out of MATLAB's arrays of one; None for an empty array."""
+    array = np.asarray(value)
+    if array.size == 0:
+        return None
+    first = array.ravel()[0]
+    return first.item() if isinstance(first, np.generic) else str(first)

@@ -1,0 +1,1 @@
+"""Drivers: the only place that imports PsychoPy, pyserial or an operating system's own calls."""

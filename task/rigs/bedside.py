@@ -1,0 +1,47 @@
+"""The rig that a rig file describes, opened: window, trigger box, keys."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from task.plan import Step
+from task.rig import KeyPress, Keys, Rig
+from task.rigfile import RigFile
+from task.rigs.ports import open_port
+from task.rigs.simulated import Robot
+from task.rigs.window import WindowDisplay, WindowKeys
+
+
+def open_rig(rig: RigFile, files: Mapping[str, Path], banner: str, seed: int) -> Rig:
+    """Open everything; the port first, since it is the more likely to be missing.
+
+    Raises
+    ------
+    RigError
+        With what cannot be opened and what to do.
+    """
+    port = open_port(rig.triggers)
+    try:
+        display = WindowDisplay(rig, files, banner)
+    except BaseException:
+        port.close()
+        raise
+    keys: Keys = WindowKeys(display, rig)
+    if rig.robot:
+        keys = _Together(keys, Robot(time.perf_counter, seed))
+    return Rig(rig.name, display, port, keys)
+
+
+class _Together:
+    """A robot answers, and whoever stands at the keyboard can still press keys."""
+
+    def __init__(self, *all_keys: Keys) -> None:
+        self._all = all_keys
+
+    def listen(self, step: Step, onset_s: float) -> Sequence[KeyPress]:
+        """Everybody listens."""
+        return [press for keys in self._all for press in keys.listen(step, onset_s)]
+
+    def poll(self) -> Sequence[KeyPress]:
+        """What anybody pressed."""
+        return [press for keys in self._all for press in keys.poll()]
