@@ -342,8 +342,8 @@ def _too_few(log: Words, words: Words) -> AlignmentRefused:
 
 def _no_offset(log: Words, found: NoOffset) -> AlignmentRefused:
     return AlignmentRefused(
-        f"no minute of the log fits: at best {found.votes} of {found.rows} rows have words of their codes at"
-        " one offset between the clocks",
+        f"no minute of the log fits: at best {found.votes} of {found.rows} rows have words of their"
+        " codes at one offset between the clocks",
         _WRONG_FILES,
         Evidence(rows=len(log)),
     )

@@ -16,7 +16,7 @@ Rows = NDArray[np.intp]
 
 SMOOTHING_ROWS = 21  # running median: keeps edges, and survives ten rows that are wrong
 PIECE_ROWS = 20  # a piece is not fitted to less
-JUMP_S = 0.05  # more than this between two pieces: the clock was set, not steered
+JUMP_S = 0.01  # more than this between two pieces: a clock was set, not steered
 OVERLAP_ROWS = 50  # by which two pieces may both claim rows at a jump
 QUARTZ_PPM = 20.0  # how much a quartz may wander away from its fitted line
 
@@ -61,7 +61,7 @@ class Clock:
 
     @property
     def jumps(self) -> int:
-        """How often one of the clocks was set by more than 50 ms."""
+        """How often one of the clocks was set by more than 10 ms."""
         pairs = zip(self.pieces, self.pieces[1:], strict=False)
         return sum(abs(_step(before, after)) > JUMP_S for before, after in pairs)
 
@@ -132,13 +132,17 @@ def fit_clock(rows: Rows, log_s: Times, recording_s: Times, bend_s: float) -> Cl
     bend_s : a line is split where the running median of its residuals leaves this band
     """
     offset = recording_s - log_s
-    bounds = _split(log_s, offset, 0, len(rows), bend_s)
-    pieces = []
-    for a, b in bounds:
-        level, rate = robust_line(log_s[a:b] - log_s[a], offset[a:b])
-        start, end = float(log_s[a]), float(log_s[b - 1])
-        pieces.append(Piece(int(rows[a]), int(rows[b - 1]), start, end, level, rate))
-    return Clock(tuple(pieces), _drift_ppm(pieces, bounds, log_s, offset))
+    lines = _split(log_s, offset, 0, len(rows), bend_s)
+    pieces = tuple(
+        Piece(int(rows[a]), int(rows[b - 1]), float(log_s[a]), float(log_s[b - 1]), level, rate)
+        for a, b, level, rate in lines
+    )
+    if len(lines) == 1:
+        return Clock(pieces, lines[0][3] * 1e6)
+    for (a, *_), before, after in zip(lines[1:], pieces, pieces[1:], strict=False):
+        if abs(step := _step(before, after)) > JUMP_S:
+            offset[a:] -= step
+    return Clock(pieces, robust_line(log_s - log_s[0], offset)[1] * 1e6)
 
 
 def robust_line(x: Times, y: Times) -> tuple[float, float]:
@@ -150,7 +154,7 @@ def robust_line(x: Times, y: Times) -> tuple[float, float]:
     if len(x) < 3 or np.ptp(x) == 0:
         return float(np.median(y)), 0.0
     level, slope = _least_absolute(x, y)
-    kept = np.ones(len(x), bool)
+    kept = np.zeros(len(x), bool)
     for _ in range(50):
         residual = y - level - slope * x
         centred = np.abs(residual - np.median(residual))
@@ -165,7 +169,7 @@ def robust_line(x: Times, y: Times) -> tuple[float, float]:
 def _least_absolute(x: Times, y: Times) -> tuple[float, float]:
     """Iteratively reweighted least squares."""
     level, slope = float(np.median(y)), 0.0
-    for _ in range(20):
+    for _ in range(10):
         weight = 1 / np.maximum(np.abs(y - level - slope * x), 1e-5)
         level, slope = _least_squares(x, y, weight)
     return level, slope
@@ -179,13 +183,15 @@ def _least_squares(x: Times, y: Times, weight: Times) -> tuple[float, float]:
     return float(y0 - slope * x0), slope
 
 
-def _split(log_s: Times, offset: Times, a: int, b: int, bend_s: float) -> list[tuple[int, int]]:
-    """Half-open ranges of rows, each straight enough."""
+def _split(
+    log_s: Times, offset: Times, a: int, b: int, bend_s: float
+) -> list[tuple[int, int, float, float]]:
+    """Half-open ranges of rows, each straight enough, with level at their start and slope."""
     x, y = log_s[a:b] - log_s[a], offset[a:b]
     level, slope = robust_line(x, y)
     smooth = median_filter(y - level - slope * x, SMOOTHING_ROWS, mode="reflect")
     if b - a < 2 * PIECE_ROWS or np.abs(smooth).max() <= bend_s:
-        return [(a, b)]
+        return [(a, b, level, slope)]
     middle = a + _best_split(x, smooth)
     return [
         *_split(log_s, offset, a, middle, bend_s),
@@ -212,14 +218,3 @@ def _squares(sums: Times) -> Times:
 def _step(before: Piece, after: Piece) -> float:
     """How far a piece starts from where the one before it leads."""
     return after.offset_s - float(before(np.array([after.start_s]))[0] - after.start_s)
-
-
-def _drift_ppm(
-    pieces: list[Piece], bounds: list[tuple[int, int]], log_s: Times, offset: Times
-) -> float:
-    """Slope of one robust line through all rows, once jumps of a clock are taken out."""
-    level = offset.copy()
-    for (start, _), before, after in zip(bounds[1:], pieces, pieces[1:], strict=False):
-        if abs(step := _step(before, after)) > JUMP_S:
-            level[start:] -= step
-    return robust_line(log_s - log_s[0], level)[1] * 1e6

@@ -160,20 +160,20 @@ _STOPS = {Kind.VIEW: "IMAGE_OFF", Kind.ENCODE: "ENCODE_OFF", Kind.IMAGINE: "IMAG
 def _trial(
     event: Event, codes: Mapping[str, tuple[float, bool]], before_s: float, answer: Any
 ) -> dict[str, Any] | None:
-    kind = event.detail.get("kind")
-    onset = codes.get(_ONSETS.get(Kind(kind), "")) if kind in set(Kind) else None
+    kind = Kind(event.detail["kind"])
+    onset = codes.get(_ONSETS.get(kind, ""))
     if onset is None:  # no picture, or cut short before it came on
         return None
     row = {
-        "kind": kind,
+        "kind": kind.value,
         "item": event.detail["item"],
         "block": event.detail["block"],
         "presentation": event.presentation,
         "onset_s": onset[0],
         "measured": onset[1],
-        "stop_s": codes.get(_STOPS[Kind(kind)], (np.nan, False))[0],
+        "stop_s": codes.get(_STOPS[kind], (np.nan, False))[0],
     }
-    if kind == Kind.IMAGINE:
+    if kind is Kind.IMAGINE:
         cue_s = codes.get("CUE_ON", (np.nan, False))[0]
         rating = int(answer) if str(answer).isdigit() else np.nan
         row |= {"cue_s": cue_s, "blank_s": cue_s - before_s, "rating": rating}
@@ -185,11 +185,11 @@ def _trial(
 
 def _others(file: StudyFile, progress: Progress | None) -> Gathered:
     sessions, skipped = [], []
-    rows = file.rows()
-    for n, row in enumerate(rows, start=1):
-        name = file.fill(("sessions", "name"), file.study.sessions.name, row)  # type: ignore[union-attr]
+    named = _named_rows(file)
+    logs: dict[Path, str] = {}
+    for n, (name, row) in enumerate(named.items(), start=1):
         try:
-            session, left_out = _one_of_theirs(file, name, row)
+            session, left_out = _one_of_theirs(file, name, row, logs)
             sessions.append(session)
             skipped += left_out
         except FileError:
@@ -197,14 +197,30 @@ def _others(file: StudyFile, progress: Progress | None) -> Gathered:
         except UserError as error:
             skipped.append(Skipped(name, str(error)))
         if progress:
-            progress(n, len(rows))
+            progress(n, len(named))
     if not sessions:
         said = "\n".join(f"{s.what}: {s.why}" for s in skipped)
         raise AnalysisError(f"no session of {file.source.file} could be used:\n{said}")
     return Gathered(tuple(sessions), tuple(skipped))
 
 
-def _one_of_theirs(file: StudyFile, name: str, row: Row) -> tuple[Session, list[Skipped]]:
+def _named_rows(file: StudyFile) -> dict[str, Row]:
+    """Rows of the session table by the name of their session."""
+    key, spec = ("sessions", "name"), file.study.sessions
+    assert spec
+    named: dict[str, Row] = {}
+    for row in file.rows():
+        name = file.fill(key, spec.name, row)
+        if name in named:
+            raise FileError([file.source.fault(key, f"two sessions are called {name!r}")])
+        named[name] = row
+    return named
+
+
+def _one_of_theirs(
+    file: StudyFile, name: str, row: Row, logs: dict[Path, str]
+) -> tuple[Session, list[Skipped]]:
+    """A session, and which of its runs were left out; `logs` are those that were read already."""
     spec = file.study.sessions
     assert spec
     events_file = file.folder / file.fill(("sessions", "events"), spec.events, row)
@@ -217,7 +233,13 @@ def _one_of_theirs(file: StudyFile, name: str, row: Row) -> tuple[Session, list[
     runs, skipped = [], []
     for number, run in enumerate(file.study.run):
         try:
+            log = _log_path(file, number, run, row)
+            if log in logs:
+                skipped.append(Skipped(f"{name} {run.name}", f"same log as {logs[log]}"))
+                continue
             runs.append(_their_run(file, number, run, row, events))
+            if log is not None:
+                logs[log] = name
         except FileError:
             raise
         except UserError as error:
@@ -259,12 +281,18 @@ def _their_run(
     return RunOfTrials(run.name, pool, trials, alignment)
 
 
+def _log_path(file: StudyFile, number: int, run: Run, row: Row) -> Path | None:
+    if run.log is None:
+        return None
+    return file.folder / file.fill(("run", number, "log"), run.log, row)
+
+
 def _their_log(
     file: StudyFile, number: int, run: Run, row: Row, words: pd.DataFrame
 ) -> pd.DataFrame:
-    if run.log is None:
+    path = _log_path(file, number, run, row)
+    if path is None:
         return words
-    path = file.folder / file.fill(("run", number, "log"), run.log, row)
     if not path.is_file():
         raise AnalysisError(f"not here: {path}")
     return read_log(path)
@@ -283,10 +311,10 @@ def _check_run(
         return
     named = int(file.fill(("run", number, "run"), run.run, row))
     found = words["run"].to_numpy()[alignment.pairs["seen"].to_numpy()]
-    others = sorted(set(found.tolist()) - {named})
-    if others:
+    most = int(pd.Series(found).mode()[0])  # single words may stand outside every run
+    if most != named:
         raise AnalysisError(
-            f"the log lies on run {others[0]} of the recording, the table names run {named}"
+            f"the log lies on run {most} of the recording, the table names run {named}"
         )
 
 

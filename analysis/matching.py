@@ -255,7 +255,7 @@ def _anchors(log: Words, words: Words) -> Integers:
 
 
 def _step_s(log: Words, words: Words, word: Integers, tick_s: float) -> float:
-    """By how much stamps may be early: the step of the log's clock, unless residuals are smaller."""
+    """By how much stamps may be early: the log's step, or less where the residuals say so."""
     clock = _fit(log, words, word, float(np.nan_to_num(tick_s)))
     rows = np.flatnonzero(word >= 0)
     residual_s = words.time_s[word[rows]] - clock.infer(log.time_s, np.arange(len(log)))[0][rows]

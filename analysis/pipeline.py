@@ -7,7 +7,7 @@ axis they have in viewing.  Everything that the report shows is in the returned 
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pandas as pd
 
 from analysis.axis import (
     AxisFit,
+    axis_weights,
     binned_tuning,
     fit_axes,
     left_out_projections,
@@ -28,6 +29,7 @@ from analysis.features import read_features
 from analysis.gather import Gathered, RunOfTrials, Session, gather
 from analysis.imagery import (
     ImageryTrials,
+    ImaginedCode,
     Reactivation,
     ViewingCode,
     imagery_trials,
@@ -35,10 +37,11 @@ from analysis.imagery import (
     reactivation,
     viewing_code,
 )
-from analysis.inference import LEVEL, proportion_interval
+from analysis.inference import LEVEL, bootstrap_interval, permutation_p, proportion_interval
 from analysis.pictures import set_features
+from analysis.prediction import folds
 from analysis.readers.values import read_vector
-from analysis.responses import count_spikes, rates_by_image, trial_rates
+from analysis.responses import rates_by_image, trial_rates
 from analysis.space import ObjectSpace, default_dims, object_space
 from analysis.study import StudyFile
 from task.contract.catalog import read_catalog
@@ -82,14 +85,31 @@ class Viewing:
 
 @dataclass(frozen=True, slots=True)
 class Imagining:
-    """Imagery of one session, against the viewing of the same units."""
+    """Imagery of one session, against the viewing of the same units in `pool`, if there was any."""
 
     session: str
+    pool: str | None
     trials: ImageryTrials
     ratings: pd.Series
     windows: Mapping[str, tuple[float, float]]
     reactivation: Reactivation
     code: ViewingCode | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Where the pictures lie for one unit, each on axes that were fitted without it.
+
+    Attributes
+    ----------
+    unit, pool : their names
+    preferred, orthogonal : projections, (n_images,); index: picture id
+    """
+
+    unit: str
+    pool: str
+    preferred: pd.Series
+    orthogonal: pd.Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +121,7 @@ class Results:
     document : every number of the report, as JSON values
     tables : tidy tables, by name
     gathered, viewings, imaginings : what the figures are drawn from
+    tunings : of the units that the report shows one by one, the best predicted first
     """
 
     document: dict[str, Any]
@@ -108,6 +129,7 @@ class Results:
     gathered: Gathered
     viewings: tuple[Viewing, ...]
     imaginings: tuple[Imagining, ...]
+    tunings: tuple[Tuning, ...]
 
 
 def analyze(file: StudyFile, progress: Progress | None = None) -> Results:
@@ -120,13 +142,26 @@ def analyze(file: StudyFile, progress: Progress | None = None) -> Results:
     """
     say = progress or _silent
     gathered = gather(file, lambda done, total: say("reading and aligning", done, total))
-    pictures = _pictures(file)
+    return analyze_gathered(file, gathered, _pictures(file), say)
+
+
+def analyze_gathered(
+    file: StudyFile, gathered: Gathered, pictures: Pictures, progress: Progress | None = None
+) -> Results:
+    """Analyse what was gathered, by the settings of a study.
+
+    Raises
+    ------
+    AnalysisError
+        As `analyze`.
+    """
+    say = progress or _silent
     pools = _pools(gathered)
     viewings, small = [], []
     for n, (pool, members) in enumerate(pools.items(), start=1):
-        images = {item for _, run in members for item in run.trials["item"]}
-        if len(images) < file.study.tests.least_images:
-            small.append((pool, len(images), len(members)))
+        images = len(_viewed(members[0][1])["item"].unique())
+        if images < file.study.tests.least_images:
+            small.append((pool, images, len(members)))
         else:
             viewings.append(_viewing(file, pool, members, pictures))
         say("viewing", n, len(pools))
@@ -181,13 +216,28 @@ def _columns_of(template: str) -> set[str]:
 
 
 def _pools(gathered: Gathered) -> dict[str, list[tuple[Session, RunOfTrials]]]:
-    """Runs with viewed pictures, by pool."""
-    pools: dict[str, list[tuple[Session, RunOfTrials]]] = {}
+    """Runs with viewed pictures, by pool; where some of a pool showed other pictures, apart."""
+    groups: dict[tuple[str, frozenset[str]], list[tuple[Session, RunOfTrials]]] = {}
     for session in gathered.sessions:
         for run in session.runs:
-            if (run.trials["kind"] == Kind.VIEW).any():
-                pools.setdefault(run.pool, []).append((session, run))
-    return dict(sorted(pools.items()))
+            shown = frozenset(_viewed(run)["item"])
+            if shown:
+                groups.setdefault((run.pool, shown), []).append((session, run))
+    names = [pool for pool, _ in groups]
+    apart = {
+        f"{pool}, {len(shown)} pictures" if names.count(pool) > 1 else pool: members
+        for (pool, shown), members in groups.items()
+    }
+    if len(apart) < len(groups):
+        raise AnalysisError(
+            "runs of one pool showed different pictures, and equally many; give them pools of"
+            f" their own: {', '.join(sorted({p for p in names if names.count(p) > 1}))}"
+        )
+    return dict(sorted(apart.items()))
+
+
+def _viewed(run: RunOfTrials) -> pd.DataFrame:
+    return run.trials[run.trials["kind"] == Kind.VIEW]
 
 
 def _viewing(
@@ -201,7 +251,7 @@ def _viewing(
     window = study.windows.response_s
     by_recording: dict[str, list[pd.DataFrame]] = {}
     for session, run in members:
-        viewed = run.trials[run.trials["kind"] == Kind.VIEW]
+        viewed = _viewed(run)
         rates = trial_rates(
             _spikes(session), viewed["onset_s"].to_numpy(), viewed["item"].tolist(), window
         )
@@ -209,12 +259,6 @@ def _viewing(
     parts = [_joined(parts) for parts in by_recording.values()]
     means, trials = zip(*(rates_by_image(part) for part in parts), strict=True)
     shown = means[0].index
-    for other, (recording, _) in zip(means, by_recording.items(), strict=True):
-        if not other.index.equals(shown):
-            raise AnalysisError(
-                f"pool {pool!r}: {recording} showed other pictures than the rest;"
-                " give it a pool of its own"
-            )
     rates = pd.concat(means, axis=1)
     width = window[1] - window[0]
     counts = pd.concat([m.mul(t, axis=0) for m, t in zip(means, trials, strict=True)], axis=1)
@@ -256,7 +300,7 @@ def _space(file: StudyFile, pictures: Pictures, shown: pd.Index) -> ObjectSpace:
     return ObjectSpace(whole.at(shown), whole.explained)
 
 
-# Imagery -------------------------------------------------------------------------------------------
+# Imagery ----------------------------------------------------------------------------------------
 
 
 def _imagined(session: Session) -> pd.DataFrame | None:
@@ -281,24 +325,22 @@ def _imagining(file: StudyFile, session: Session, viewings: Sequence[Viewing]) -
     }
     cued = trials.assign(onset_s=trials["cue_s"])
     rates = imagery_trials(_spikes(session), cued, windows["before_s"], windows["during_s"])
-    viewing = next(
-        (v for v in viewings if set(rates.during.columns) & set(v.rates.columns)), None
-    )
-    code = None
+    viewing = next((v for v in viewings if set(rates.during.columns) & set(v.rates.columns)), None)
+    pool, code = None, None
     if viewing is not None:
+        pool = viewing.pool
         rates = _units_of(rates, [u for u in rates.during if u in viewing.rates])
         code = viewing_code(rates, viewing.rates, viewing.space, study.tests.seed)
     found = reactivation(rates, study.tests.seed)
-    return Imagining(
-        session.name, rates, trials["rating"].reset_index(drop=True), windows, found, code
-    )
+    ratings = trials["rating"].reset_index(drop=True)
+    return Imagining(session.name, pool, rates, ratings, windows, found, code)
 
 
 def _units_of(trials: ImageryTrials, units: Sequence[str]) -> ImageryTrials:
     return ImageryTrials(trials.item, trials.block, trials.before[units], trials.during[units])
 
 
-# What was found ------------------------------------------------------------------------------------
+# What was found ----------------------------------------------------------------------------------
 
 
 def _results(
@@ -314,16 +356,20 @@ def _results(
     units = _unit_table(gathered)
     tables = {"sessions": sessions, "alignment": alignments, "units": units}
     viewed = []
+    patients = units.set_index("unit")["subject"]
     for viewing in viewings:
-        numbers, table = _viewing_numbers(file, viewing, pictures, gathered)
+        numbers, table = _viewing_numbers(file, viewing, pictures, patients)
         viewed.append(numbers)
-        tables["viewing"] = pd.concat([*([tables["viewing"]] if "viewing" in tables else []), table])
+        _append(tables, "viewing", table)
+        _append(tables, "axes", _axes_table(viewing))
+        _append(tables, "pictures", _pictures_table(viewing, pictures))
     imagined = []
     for imagining in imaginings:
         numbers, table = _imagery_numbers(imagining, viewings)
         imagined.append(numbers)
-        tables["imagery"] = pd.concat([*([tables["imagery"]] if "imagery" in tables else []), table])
+        _append(tables, "imagery", table)
     tables["trials"] = _trial_table(gathered)
+    tunings = _tunings(viewings, file.study.tests.seed)
     document = {
         "schema": VERSION,
         "name": file.study.name,
@@ -345,13 +391,25 @@ def _results(
         ],
         "alignment": alignments.to_dict("records"),
         "alignment_summary": _alignment_summary(alignments),
+        "units": units.to_dict("records"),
+        "areas": _areas(units),
         "viewing": viewed,
+        "viewing_summary": _viewing_summary(viewings),
         "imagery": imagined,
+        "shown": {
+            "most": MOST_SHOWN,
+            "units": [_shown_numbers(tuning, viewings) for tuning in tunings],
+        },
     }  # fmt: skip
     if file.study.planted:
-        truth, table = _against_truth(file.folder / file.study.planted, viewings, imaginings)
+        truth, table = _against_truth(file.folder / file.study.planted, units, viewings, imaginings)
         document["planted"], tables["planted"] = truth, table
-    return Results(_plain(document), tables, gathered, tuple(viewings), tuple(imaginings))
+    document["tables"] = {name: len(table) for name, table in tables.items()}
+    return Results(_plain(document), tables, gathered, tuple(viewings), tuple(imaginings), tunings)
+
+
+def _append(tables: dict[str, pd.DataFrame], name: str, table: pd.DataFrame) -> None:
+    tables[name] = pd.concat([tables[name], table]) if name in tables else table
 
 
 def _session_table(gathered: Gathered) -> pd.DataFrame:
@@ -410,19 +468,35 @@ def _alignment_summary(alignments: pd.DataFrame) -> dict[str, Any]:
         "drift_ppm_median": alignments["drift_ppm"].median(),
         "drift_ppm_max": alignments["drift_ppm"].max(),
         "residual_median_ms": alignments["residual_median_ms"].median(),
+        "residual_p99_ms_max": alignments["residual_p99_ms"].max(),
+        "trials": int(alignments["trials"].sum()),
+        "inferred_onsets": int(alignments["inferred_onsets"].sum()),
     }
 
 
 def _unit_table(gathered: Gathered) -> pd.DataFrame:
-    seen: dict[str, pd.DataFrame] = {}
+    """Every unit once; its spikes are those of all recordings in which it was sorted."""
+    rows: dict[str, dict[str, Any]] = {}
+    trains: dict[str, list[Any]] = {}
     for session in gathered.sessions:
-        if session.recording not in seen:
-            table = session.units.table.reset_index(names="label")
-            counts = [len(train) for train in session.units.spikes_s]
-            unit = [f"{session.recording}/{label}" for label in table["label"]]
-            table.insert(0, "unit", unit)
-            seen[session.recording] = table.assign(subject=session.subject, spikes=counts)
-    return pd.concat(seen.values(), ignore_index=True)
+        table = session.units.table.reset_index(names="label")
+        for row, train in zip(table.to_dict("records"), session.units.spikes_s, strict=True):
+            unit = f"{session.recording}/{row['label']}"
+            rows.setdefault(unit, {"unit": unit, "subject": session.subject, **row})
+            known = trains.setdefault(unit, [])
+            if not any(np.array_equal(train, other) for other in known):
+                known.append(train)
+    spikes = [sum(map(len, trains[unit])) for unit in rows]
+    return pd.DataFrame(list(rows.values())).assign(spikes=spikes)
+
+
+def _areas(units: pd.DataFrame) -> list[dict[str, Any]]:
+    named = units.assign(area=units["area"].where(units["area"] != "", "not named"))
+    groups = named.groupby("area")
+    return [
+        {"area": area, "units": len(group), "subjects": int(group["subject"].nunique())}
+        for area, group in groups
+    ]
 
 
 def _trial_table(gathered: Gathered) -> pd.DataFrame:
@@ -437,9 +511,10 @@ def _trial_table(gathered: Gathered) -> pd.DataFrame:
 
 
 def _viewing_numbers(
-    file: StudyFile, viewing: Viewing, pictures: Pictures, gathered: Gathered
+    file: StudyFile, viewing: Viewing, pictures: Pictures, patients: pd.Series
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     fit, units = viewing.fit, viewing.fit.r.index
+    dims = viewing.space.coordinates.shape[1]
     table = pd.DataFrame({"pool": viewing.pool, "unit": units}).set_index("unit", drop=False)
     table = table.assign(
         mean_hz=viewing.rates[units].mean(),
@@ -451,6 +526,7 @@ def _viewing_numbers(
     )
     numbers: dict[str, Any] = {
         "pool": viewing.pool,
+        "subjects": int(patients[viewing.rates.columns].nunique()),
         "recordings": len({unit.rpartition("/")[0] for unit in viewing.rates}),
         "images": len(viewing.rates),
         "presentations": int(viewing.trials.sum()),
@@ -458,7 +534,7 @@ def _viewing_numbers(
         "units_tested": len(units),
         "window_s": list(file.study.windows.response_s),
         "space": {
-            "dims": viewing.space.coordinates.shape[1],
+            "dims": dims,
             "variance_kept": float(viewing.space.explained.sum()),
         },
         "axis": {
@@ -466,7 +542,12 @@ def _viewing_numbers(
             "p01": _share(fit.p <= 0.01),
             "q05": _share(fit.q <= LEVEL),
             "smallest_p": fit.smallest_p,
+            "q05_by_patient": _by_patient(fit.q <= LEVEL, np.mean, patients),
             "r2_median": float(fit.r2.median()),
+            "r2_interval": _interval(fit.r2, np.median, patients),
+            "r2_above_0": _share(fit.r2 > 0),
+            "r_median": float(fit.r.median()),
+            "chance_r": float(np.sqrt(dims / (len(viewing.rates) - 1))),
             "shuffles": file.study.tests.shuffles,
         },
     }
@@ -481,16 +562,62 @@ def _viewing_numbers(
             "p001": _share(selective["p"] < 0.001),
             "shuffled_p05": _shuffled(viewing.rates[units], categories, file.study.tests.seed),
         }
-        decoded = decode_categories(viewing.counts, categories)
-        numbers["decoding"] = {
-            "accuracy": decoded.accuracy,
-            "chance": decoded.chance,
-            "units": decoded.units,
-        }
-    return numbers, table.reset_index(drop=True)
+        numbers["decoding"] = _decoding(viewing.counts, categories, file.study.tests.seed)
+    table = table.reset_index(drop=True)
+    numbers["per_unit"] = table.drop(columns="pool").to_dict("records")
+    return numbers, table
+
+
+def _axes_table(viewing: Viewing) -> pd.DataFrame:
+    table = viewing.fit.weights.T.rename_axis("unit").reset_index()
+    return table.assign(pool=viewing.pool)
+
+
+def _pictures_table(viewing: Viewing, pictures: Pictures) -> pd.DataFrame:
+    table = viewing.space.coordinates.rename_axis("image").reset_index()
+    table.insert(0, "pool", viewing.pool)
+    category = None if pictures.categories is None else pictures.categories.loc[table["image"]]
+    table.insert(2, "category", "" if category is None else category.to_numpy())
+    return table
+
+
+def _viewing_summary(viewings: Sequence[Viewing]) -> dict[str, Any] | None:
+    """Over all pools; a unit counts once in each pool in which it was tested."""
+    if not viewings:
+        return None
+    p, q = (pd.concat([getattr(v.fit, name) for v in viewings]) for name in ("p", "q"))
+    return {"pools": len(viewings), "p05": _share(p <= 0.05), "q05": _share(q <= LEVEL)}
 
 
 N_LABEL_SHUFFLES = 20
+N_DECODING_SHUFFLES = 199
+
+
+def _decoding(counts: pd.DataFrame, categories: pd.Series, seed: int) -> dict[str, Any] | None:
+    """How well the population tells categories, and what labels in random order would give."""
+    if (np.ptp(counts.to_numpy(), axis=0) > 0).sum() < 2:
+        return None
+    decoded = decode_categories(counts, categories)
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(categories.to_numpy()) for _ in range(N_DECODING_SHUFFLES)]
+    shuffled = np.array(
+        [decode_categories(counts, pd.Series(o, categories.index)).accuracy for o in orders]
+    )
+    right = decoded.predicted == categories.loc[decoded.predicted.index]
+    by_category = {str(name): _share(of) for name, of in right.groupby(categories)}
+    return {
+        "accuracy": decoded.accuracy,
+        "chance": decoded.chance,
+        "units": decoded.units,
+        "right": _share(right),
+        "by_category": by_category,
+        "balanced": float(np.mean([of["share"] for of in by_category.values()])),
+        "largest_category": float(categories.value_counts(normalize=True).max()),
+        "shuffled_mean": float(shuffled.mean()),
+        "shuffled_most": float(shuffled.max()),
+        "shuffles": N_DECODING_SHUFFLES,
+        "p": float(permutation_p(decoded.accuracy, shuffled, exact=False)),
+    }
 
 
 def _shuffled(rates: pd.DataFrame, categories: pd.Series, seed: int) -> float:
@@ -509,15 +636,92 @@ def _share(passed: pd.Series) -> dict[str, Any]:
     return {"count": count, "of": total, "share": count / total, "low": low, "high": high}
 
 
+Statistic = Callable[[Any], float]
+
+
+def _interval(values: pd.Series, statistic: Statistic, patients: pd.Series) -> dict[str, Any]:
+    """95 % interval: patients are drawn anew, or the units where there is one patient only."""
+    found = _by_patient(values, statistic, patients)
+    if found is not None:
+        return {**found, "drawn": "patients"}
+    low, high = bootstrap_interval(values, statistic)
+    return {"low": low, "high": high, "drawn": "units"}
+
+
+def _by_patient(
+    values: pd.Series, statistic: Statistic, patients: pd.Series
+) -> dict[str, float] | None:
+    groups = patients[values.index]
+    if groups.nunique() < 2:
+        return None
+    low, high = bootstrap_interval(values.astype(float), statistic, groups)
+    return {"low": low, "high": high}
+
+
+MOST_SHOWN = 24
+
+
+def _tunings(viewings: Sequence[Viewing], seed: int) -> tuple[Tuning, ...]:
+    """Of the units whose rates to left-out pictures are predicted best, each in its best pool."""
+    parts = [
+        v.fit.r2.rename_axis("unit").reset_index().assign(of=n) for n, v in enumerate(viewings)
+    ]
+    if not parts:
+        return ()
+    ranked = pd.concat(parts).dropna().sort_values("r2", ascending=False, kind="stable")
+    best = ranked.drop_duplicates("unit").head(MOST_SHOWN)
+    found: dict[str, Tuning] = {}
+    for n, units in best.groupby("of")["unit"]:
+        viewing = viewings[int(n)]
+        rates = viewing.rates[units.tolist()]
+        preferred = left_out_projections(rates, viewing.space, seed)
+        orthogonal = _left_out_orthogonal(rates, viewing.space, seed)
+        found |= {u: Tuning(u, viewing.pool, preferred[u], orthogonal[u]) for u in units}
+    return tuple(found[unit] for unit in best["unit"])
+
+
+def _left_out_orthogonal(rates: pd.DataFrame, space: ObjectSpace, seed: int) -> pd.DataFrame:
+    """Each picture's projection on the orthogonal axis found without it, (n_images, n_units).
+
+    Over the pictures of a fit the orthogonal projection is uncorrelated with the rates however they
+    are tuned, as the residuals of a regression are with its regressors.  Only left-out pictures can
+    show that tuning is flat.
+    """
+    whole = projections(orthogonal_axis(axis_weights(rates, space), space.at(rates.index)), space)
+    parts = []
+    for held in folds(len(rates), seed):
+        others, left_out = rates.index[~held], rates.index[held]
+        axes = orthogonal_axis(axis_weights(rates.loc[others], space), space.at(others))
+        along = projections(axes, space.at(others))
+        side = np.sign((along * whole.loc[others]).sum())  # an orthogonal axis has no own sign
+        parts.append(projections(axes * side, space.at(left_out)))
+    return pd.concat(parts).loc[rates.index]
+
+
+def _shown_numbers(tuning: Tuning, viewings: Sequence[Viewing]) -> dict[str, Any]:
+    rates = next(v.rates for v in viewings if v.pool == tuning.pool)[tuning.unit]
+    return {
+        "unit": tuning.unit,
+        "pool": tuning.pool,
+        "preferred_r": tuning.preferred.corr(rates),
+        "orthogonal_r": tuning.orthogonal.corr(rates),
+        "preferred": binned_tuning(tuning.preferred, rates).to_dict("records"),
+        "orthogonal": binned_tuning(tuning.orthogonal, rates).to_dict("records"),
+    }
+
+
 def _imagery_numbers(
     imagining: Imagining, viewings: Sequence[Viewing]
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     found, trials = imagining.reactivation, imagining.trials
     table = found.units.rename_axis("unit").reset_index()
     table.insert(0, "session", imagining.session)
+    table.insert(2, "before_hz", trials.before.mean().to_numpy())
+    table.insert(3, "during_hz", trials.during.mean().to_numpy())
     per_item = trials.item.value_counts()
     numbers: dict[str, Any] = {
         "session": imagining.session,
+        "pool": imagining.pool,
         "items": sorted(map(str, per_item.index)),
         "blocks": int(trials.block.nunique()),
         "trials": len(trials.item),
@@ -533,16 +737,42 @@ def _imagery_numbers(
         "during_over_before": float(trials.during.mean().mean() / trials.before.mean().mean()),
     }
     if imagining.code is not None:
-        for name in ("axis", "orthogonal", "viewing"):
-            code = getattr(imagining.code, name)
+        tuned = _axis_tuned(viewings) & set(table["unit"])
+        numbers["axis_tuned_units"] = len(tuned)
+        table["axis_tuned"] = table["unit"].isin(tuned)
+        for name, code in _codes(imagining.code).items():
             units = code.units.add_prefix(f"{name}_")
             table = table.merge(units, left_on="unit", right_index=True, how="left")
-            numbers[name] = dict(population([code]))
-        tuned = _axis_tuned(viewings)
-        numbers["axis_tuned_units"] = len(tuned & set(table["unit"]))
-        table["axis_tuned"] = table["unit"].isin(tuned)
-        numbers["gain_median"] = float(table.loc[table["axis_tuned"], "viewing_slope"].median())
+            numbers[name] = _population(code)
+            some = _of_units(code, tuned)
+            numbers[f"{name}_tuned"] = _population(some) if some.units["r"].notna().any() else None
+        gain = table.loc[table["axis_tuned"], "viewing_slope"]
+        low, high = bootstrap_interval(gain)
+        numbers["gain_median"] = float(gain.median())
+        numbers["gain_interval"] = {"low": low, "high": high, "drawn": "units"}
+    numbers["per_unit"] = table.drop(columns="session").to_dict("records")
     return numbers, table
+
+
+def _codes(code: ViewingCode) -> dict[str, ImaginedCode]:
+    return {"axis": code.axis, "orthogonal": code.orthogonal, "viewing": code.viewing}
+
+
+def _of_units(code: ImaginedCode, wanted: set[str]) -> ImaginedCode:
+    kept = code.units.index.isin(list(wanted))
+    return replace(code, units=code.units[kept], null=code.null[:, kept])
+
+
+def _population(code: ImaginedCode) -> dict[str, Any]:
+    """The units of one session as a whole; the interval is for these pictures and this patient."""
+    low, high = bootstrap_interval(code.units["r"], np.mean)
+    return {
+        **population([code]),
+        "mean_r_low": low,
+        "mean_r_high": high,
+        "exchanges": len(code.null),
+        "exact": code.exact,
+    }
 
 
 def _axis_tuned(viewings: Sequence[Viewing]) -> set[str]:
@@ -560,20 +790,21 @@ def _ratings(ratings: pd.Series) -> dict[str, Any]:
 
 
 def _against_truth(
-    path: Path, viewings: Sequence[Viewing], imaginings: Sequence[Imagining]
+    path: Path, units: pd.DataFrame, viewings: Sequence[Viewing], imaginings: Sequence[Imagining]
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """What was planted in a simulated recording, and what was found of it."""
-    truth = pd.read_csv(path, index_col=0)
+    wire = ["channel", "cell"]
+    truth = units[["unit", *wire]].merge(pd.read_csv(path).drop(columns="unit"), on=wire)
+    truth = truth.set_index("unit")
     found = []
     for viewing in viewings:
         space = viewing.space.coordinates
         scale = space / space.std(ddof=0)
         dims = [c for c in space if f"axis_{c}" in truth]
         for unit in viewing.fit.r.index:
-            label = unit.rpartition("/")[2]
-            if label not in truth.index:
+            if unit not in truth.index:
                 continue
-            planted = truth.loc[label, [f"axis_{c}" for c in dims]].to_numpy(dtype=float)
+            planted = truth.loc[unit, [f"axis_{c}" for c in dims]].to_numpy(dtype=float)
             fitted = viewing.fit.axis.loc[dims, unit].to_numpy(dtype=float)
             size = np.linalg.norm(planted) * np.linalg.norm(fitted)
             mine = scale[dims].to_numpy() @ planted
@@ -581,15 +812,17 @@ def _against_truth(
             found.append(
                 {
                     "unit": unit,
-                    "axis_planted": bool(truth.loc[label, "axis_tuned"]),
+                    "axis_planted": bool(truth.loc[unit, "axis_tuned"]),
                     "axis_found": bool(viewing.fit.q[unit] <= LEVEL),
                     "cosine": float(planted @ fitted / size) if size > 0 else float("nan"),
                     "projection_r": float(np.corrcoef(mine, theirs)[0, 1])
                     if np.isfinite(mine).all() and np.isfinite(theirs).all()
                     else float("nan"),
-                    "reactivated_planted": bool(truth.loc[label, "reactivated"]),
+                    "reactivated_planted": bool(truth.loc[unit, "reactivated"]),
                 }
             )
+    if not found:
+        raise AnalysisError(f"{path}: none of its units were tested here; is it of this recording?")
     table = pd.DataFrame(found)
     imagined = {u for i in imaginings for u in i.reactivation.units.query("reactivated").index}
     table["reactivated_found"] = table["unit"].isin(imagined)
@@ -621,7 +854,7 @@ def _against_truth(
 def _software() -> dict[str, str]:
     from task import __version__
 
-    packages = ("numpy", "scipy", "pandas")
+    packages = ("numpy", "scipy", "pandas", "matplotlib")
     return {
         "imagery": __version__,
         "python": platform.python_version(),
@@ -640,6 +873,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
-
-
-_ = (binned_tuning, left_out_projections, orthogonal_axis, projections, count_spikes)

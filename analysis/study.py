@@ -1,8 +1,8 @@
-"""What a study file may say: which log, events, units, codes, pictures and features belong together.
+"""What a study file may say: which log, events, units, codes and pictures belong together.
 
 A study is one of two things.  Either a list of our own sessions, each with its recording: the log
-knows which picture each trial was.  Or a table with one row for each session of somebody's data, and
-templates in which `{column}` stands for that row's value and `{names[column]}` for what the table
+knows which picture each trial was.  Or a table with one row for each session of somebody's data,
+and templates in which `{column}` stands for that row's value and `{names[column]}` for what the table
 `[names]` of this file gives for it:
 
     log = "events/{session}/newold{run}.txt"
@@ -127,6 +127,9 @@ class Study(Table):
 
     schema_version: Literal[1] = Field(1, alias="schema", description="version of this format")
     name: str = Field(description="appears in the report")
+    folder: str = Field(
+        ".", description="where the data lie, from the study file's folder; paths start there"
+    )
     session: tuple[OwnSession, ...] = Field((), description="our own sessions")
     sessions: Sessions | None = Field(None, description="somebody's sessions")
     run: tuple[Run, ...] = Field((), description="runs of each of somebody's sessions")
@@ -157,7 +160,7 @@ class Study(Table):
 
 @dataclass(frozen=True, slots=True)
 class StudyFile:
-    """A study and the file it came from; relative paths start in that file's folder."""
+    """A study and the file it came from."""
 
     source: Settings
     study: Study
@@ -165,7 +168,7 @@ class StudyFile:
     @property
     def folder(self) -> Path:
         """Where relative paths start."""
-        return self.source.file.resolve().parent
+        return self.source.file.resolve().parent / self.study.folder
 
     def rows(self) -> list[Row]:
         """Rows of somebody's session table that the study asks for.

@@ -7,6 +7,7 @@ their order of codes, and the durations inside a trial.  What hangs together ove
 drifting clock is the best guess, and the best of what contradicts it the rival to beat.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ VOTE_SHARE = 0.5  # of a minute's rows: 30 % may be lost
 FEWEST_VOTES = 5
 VOTERS = 30  # rows of a minute that vote, those with rare keys first ...
 PAIRS_PER_MINUTE = 100_000  # ... until they have met this many words
+PAIRS = 3_000_000  # if all minutes together meet more, only every second votes, or third ...
 BOUNCED_S = 0.005  # a word that comes again this soon is one word, bouncing: it has one vote
 CANDIDATES = 32  # offsets kept per minute
 SEARCHED_PPM = 1000.0  # twice what is accepted, so that too much drift can be seen and named
@@ -179,16 +181,21 @@ def _vote(
     lane = np.ptp(offset) + 2 * width_s
     start = of_minute * lane - offset.min()
     spot = np.sort(offset + start)  # minute by minute, offsets ascending
-    nth = np.arange(len(spot)) + need[of_minute] - 1
-    full = np.flatnonzero(nth < len(spot))
-    full = full[spot[nth[full]] - spot[full] <= width_s]
-    votes = np.searchsorted(spot, spot[full] + width_s, side="right") - full
+    full, votes = _crowded(spot, width_s, int(need.min()))
+    enough = votes >= need[of_minute[full]]
+    full, votes = full[enough], votes[enough]
     kept = _peaks(spot[full], votes, of_minute[full], width_s, CANDIDATES)
     full, votes = full[kept], votes[kept]
     centre, of_minute = spot[full + votes // 2] - start[full], of_minute[full]
     return _Votes(
         of_minute, _middles(log.time_s, minute)[of_minute], centre, votes * weight[of_minute]
     )
+
+
+def _crowded(spot: Times, width_s: float, least: int) -> tuple[Integers, Integers]:
+    """Where in an ascending array the next `width_s` hold at least so many values, and how many."""
+    full = np.flatnonzero(spot[least - 1 :] - spot[: max(0, len(spot) - least + 1)] <= width_s)
+    return full, np.searchsorted(spot, spot[full] + width_s, side="right") - full
 
 
 def _middles(log_s: Times, minute: Integers) -> Times:
@@ -231,6 +238,8 @@ def _electorate(log: Words, words: Words, minute: Integers) -> tuple[Integers, T
     spent = np.cumsum(count[order]) - count[order]
     spent -= spent[first]
     chosen = order[(np.arange(len(order)) - first < VOTERS) & (spent < PAIRS_PER_MINUTE)]
+    thinned = -(-int(count[chosen].sum()) // PAIRS)
+    chosen = chosen[minute[chosen] % thinned == 0] if thinned > 1 else chosen
     rows, voters = (np.bincount(minute[some], minlength=minute[-1] + 1) for some in (order, chosen))
     return chosen, rows / np.maximum(voters, 1)
 
@@ -252,12 +261,12 @@ def _shifts(log: Words, words: Words, width_s: float) -> Times:
     sample = log[np.arange(0, len(log), max(1, len(log) // SHIFT_VOTERS))]
     shift = np.sort(_pairs(sample, words)[1])
     shift = shift[np.abs(shift) >= 2 * width_s]
-    votes = np.searchsorted(shift, shift + width_s, side="right") - np.arange(len(shift))
-    many = np.flatnonzero(votes >= SHIFT_SHARE * len(sample))
+    many, votes = _crowded(shift, width_s, math.ceil(SHIFT_SHARE * len(sample)))
     # Of shifts about equally good the smallest: a regular stream then loses least at its ends.
-    tenths = 10 * votes[many] // len(sample) - np.abs(shift[many]) / (2 * np.ptp(words.time_s) + 1)
-    best = many[_peaks(shift[many], tenths, np.zeros_like(many), width_s, SHIFTS)]
-    shifts: Times = shift[best + votes[best] // 2]
+    tenths = 10 * votes // len(sample) - np.abs(shift[many]) / (2 * np.ptp(words.time_s) + 1)
+    best = _peaks(shift[many], tenths, np.zeros_like(many), width_s, SHIFTS)
+    many, votes = many[best], votes[best]
+    shifts: Times = shift[many + votes // 2]
     return shifts
 
 

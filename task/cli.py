@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from task import __version__, places
+from task import places
 from task.contract.catalog import MANIFEST
 from task.contract.errors import FileError, UserError
 from task.plan import USUAL_REFRESH_HZ, Plan, flashes_per_s, plan_file
@@ -284,6 +284,150 @@ def simulate(
     console.print(f"session    {session}\nrecording  {out / 'recording'}: {recorded}")
 
 
+# After a session -----------------------------------------------------------------------------
+
+
+@app.command()
+def analyze(
+    study: Annotated[Path, typer.Argument(help="a study file, or a session folder of ours")],
+    recording: Annotated[
+        Path | None, typer.Argument(help="with a session folder: the recording's folder")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the results")] = None,
+) -> None:
+    """Align, fit, compare, report: one page, every number as JSON, tidy tables."""
+    from analysis.report import write_report
+
+    from analysis.pipeline import analyze as run_analysis
+    from analysis.study import read_study, short_study
+
+    if recording is None:
+        if study.is_dir():
+            raise UserError(f"{study}: a session needs its recording: analyze SESSION RECORDING")
+        file = read_study(study)
+        folder = out or study.with_name(f"{study.stem}_results")
+    else:
+        file = short_study(study, recording, places.STIMULI / _catalog_name(study))
+        folder = out or study.with_name(f"{study.name}_results")
+    with stages() as say:
+        results = run_analysis(file, say)
+        report = write_report(results, folder)
+    for line in headlines(results.document):
+        console.print(line)
+    console.print(f"report  {report}")
+
+
+def _catalog_name(session: Path) -> str:
+    from task.contract.sessionlog import read_log
+
+    return read_log(session).header.catalog
+
+
+def headlines(document: dict[str, Any]) -> Iterator[str]:
+    """The result in a few lines: what was aligned, found in viewing, and in imagery."""
+    counts, aligned = document["counts"], document["alignment_summary"]
+    yield (
+        f"aligned    {aligned['matched']} of {aligned['sent']} codes in {aligned['runs']} runs,"
+        f" residual {aligned['residual_median_ms']:.2f} ms, {aligned['spurious']} unexpected"
+    )
+    yield (
+        f"units      {counts['units']} of {counts['subjects']} patients, {counts['spikes']} spikes"
+    )
+    for pool in document["viewing"]:
+        found = _said(pool["axis"]["q05"])
+        yield f"axis       {found} units follow an axis (q <= 0.05): {pool['pool']}"
+    for session in document["imagery"]:
+        yield f"imagery    {_said(session['reactivated'])} units take part (q <= 0.05)"
+        if "axis" in session:
+            axis = session["axis"]
+            yield (
+                f"same axis  mean r {axis['mean_r']:.2f} of imagined rate with the viewing axis,"
+                f" p = {axis['swap_p']:.3g} (items exchanged within blocks)"
+            )
+    if "planted" in document:
+        found = document["planted"]["axis_found_of_planted"]
+        yield f"planted    {_said(found)} planted axes found again"
+    for skipped in document["skipped"][:5]:
+        yield f"[yellow]left out[/]   {skipped['what']}: {skipped['why']}"
+
+
+def _said(share: dict[str, Any]) -> str:
+    return (
+        f"{share['count']} of {share['of']}"
+        f" ({share['share']:.0%}, 95 % interval {share['low']:.0%} to {share['high']:.0%})"
+    )
+
+
+@app.command()
+def select(
+    results: Annotated[Path, typer.Argument(help="results folder of a screening")],
+    n: Annotated[int, typer.Option(min=6, help="pictures to imagine: an even number")] = 8,
+    out: Annotated[Path, typer.Option(help="the protocol file to write")] = Path("imagery.toml"),
+    like: Annotated[str, typer.Option(help="imagery protocol to take all else from")] = "imagery_8",
+) -> None:
+    """Choose what to imagine, spread along the axes of the neurons, and write the protocol."""
+    from analysis.results import candidates
+    from analysis.select import select_items, spread
+    from task.next_protocol import write_protocol
+
+    if n % 2:
+        raise UserError(f"{n} pictures cannot be paired; take an even number, at least 6")
+    found = candidates(results)
+    items = select_items(found.projections, found.orthogonal, found.groups, n)
+    write_protocol(places.find_protocol(like), items, out, [found.note])
+    reached = spread(items, found.projections).median()
+    console.print(found.note)
+    for item in items:
+        console.print(f"  {item:<24} {found.groups[item]}")
+    console.print(f"spread along the axes: {reached:.2f} of that of all pictures\nprotocol  {out}")
+
+
+@app.command()
+def space(
+    stimuli: Annotated[Path, typer.Argument(help="folder of a stimulus set")],
+    out: Annotated[Path, typer.Option(help="the .csv to write: one row a picture")],
+    dims: Annotated[
+        int | None, typer.Option(min=1, help="dimensions; 50 at most, if not said")
+    ] = None,
+) -> None:
+    """Where the pictures of a set lie in object space."""
+    from analysis.pictures import set_features
+    from analysis.space import object_space
+
+    with progress(f"measuring {stimuli.name}") as step:
+        made = object_space(set_features(stimuli, step), dims)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    made.coordinates.to_csv(out, lineterminator="\n")
+    kept = made.explained.sum()
+    console.print(f"{made.coordinates.shape[1]} dimensions keep {kept:.0%} of the variance: {out}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path | None, typer.Option(help="a new folder for everything")] = None,
+    seed: SeedOption = 1,
+) -> None:
+    """One patient's whole day in five minutes: a robot for a patient, a simulated recorder."""
+    from task.demo import run_demo
+
+    folder = out or _numbered(places.DATA / "demo")
+    _new(folder)
+    report = run_demo(folder, seed or 0)
+    document = json.loads((report.parent / "report.json").read_text(encoding="utf-8"))
+    console.print("\n[b]The day in six lines[/]")
+    for line in list(headlines(document))[:6]:
+        console.print(line)
+    console.print(f"\nreport: {report}")
+
+
+@app.command()
+def test() -> None:
+    """Run all tests, after installing what they need."""
+    import subprocess
+
+    sys.exit(subprocess.run([sys.executable, str(places.ROOT / "imagery"), "test"]).returncode)
+
+
 # What commands share ---------------------------------------------------------------------------
 
 
@@ -292,14 +436,28 @@ def _rig_file(name: str | None) -> RigFile:
 
 
 def _plan(file: ProtocolFile, catalog: Any, rig: RigFile, refresh_hz: float, seed: int) -> Plan:
+    from task.bitmaps import undrawable
+
     spacing = spacing_frames(rig.triggers.pulse_s, rig.triggers.gap_s, refresh_hz)
-    return plan_file(file, catalog, seed=seed, refresh_hz=refresh_hz, spacing_frames=spacing)
+    made = plan_file(file, catalog, seed=seed, refresh_hz=refresh_hz, spacing_frames=spacing)
+    strange = {text: missing for text in made.texts if (missing := undrawable(text))}
+    if strange:
+        said = (f"{text!r}: the font has no {missing}" for text, missing in strange.items())
+        raise UserError("\n".join(f"{file.source.file}: {line}; use other words" for line in said))
+    return made
 
 
 def _new(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is there already and not empty; give a new folder")
     folder.mkdir(parents=True, exist_ok=True)
+
+
+def _numbered(folder: Path) -> Path:
+    """The first of folder_1, folder_2 ... that is not there."""
+    return next(
+        f for n in range(1, 10_000) if not (f := folder.with_name(f"{folder.name}_{n}")).exists()
+    )
 
 
 def _minutes(seconds: float) -> str:
@@ -310,34 +468,30 @@ def _minutes(seconds: float) -> str:
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar; yields the function that moves it."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    with stages() as say:
+        yield lambda done, total: say(what, done, total)
 
-    bar = Progress(
-        TextColumn("{task.description:<28}"),
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress bars, one for each stage that reports; yields the function that moves them."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    bars = Progress(
+        TextColumn("{task.description:<24}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
         console=Console(stderr=True),
         auto_refresh=False,
     )
-    with bar:
-        task = bar.add_task(what, total=None)
+    with bars:
+        known: dict[str, Any] = {}
 
-        def step(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+        def say(what: str, done: int, total: int) -> None:
+            if what not in known:
+                known[what] = bars.add_task(what, total=total)
+            bars.update(known[what], completed=done, total=total)
             if done == total or done % 10 == 0:
-                bar.refresh()
+                bars.refresh()
 
-        yield step
-
-
-@app.command()
-def version() -> None:
-    """The version of this program."""
-    console.print(json.dumps({"imagery": __version__}))
+        yield say

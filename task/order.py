@@ -50,7 +50,7 @@ def cyclic_pairs(items: Sequence[_T], rng: random.Random) -> list[tuple[_T, _T]]
     The first half of the blocks holds every item once, and so does the second.  Item k of a
     random order meets item k + 1 in one half and k - 1 in the other; going round that ring in one
     direction, each item leads once.  Orders of the second half are drawn until no item of the last
-    block of the first half is in the first block of the second: half or more of the orders will do.
+    block of the first half is in the first block of the second: a third or more of them will do.
     """
     ring = shuffled(items, rng)
     size = len(ring)

@@ -148,10 +148,19 @@ class Plan:
         return sum(len(block.trials) for block in self.blocks)
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """Everything the patient reads, each text once."""
+        items = (i for b in self.blocks for t in b.trials for s in t.steps for i in s.screen)
+        shown = (item.text for item in items if isinstance(item, TextItem))
+        return tuple(dict.fromkeys((self.banner, *shown)))
+
+    @property
     def longest_s(self) -> float:
         """Duration if every text and question takes as long as it may."""
-        frames = sum(s.frames for b in self.blocks for t in b.trials for s in t.steps)
-        return (frames + self._marker_frames) / self.refresh_hz
+        steps = [s for b in self.blocks for t in b.trials for s in t.steps]
+        last_codes = sum(bool(s.answers) for s in steps) * self.spacing_frames  # NO_ANSWER
+        frames = sum(s.frames for s in steps) + last_codes + self._marker_frames
+        return frames / self.refresh_hz
 
     @property
     def fixed_s(self) -> float:
@@ -327,8 +336,12 @@ def _known(
 
 def _codes(protocol: Protocol, faults: list[tuple[KeyPath, str]]) -> dict[str, int]:
     table = dict(CODE_TABLE)
+    own: dict[str, str] = {}
     for name, value in protocol.codes.items():
-        if name.upper() in table:
+        if name.upper() in own:
+            faults.append((("codes", name), f"is {own[name.upper()]} again; give each code once"))
+        elif name.upper() in table:
+            own[name.upper()] = name
             table[name.upper()] = value
         else:
             hint = did_you_mean(name.upper(), table).lower() or f"; known: {', '.join(table)}"
@@ -336,7 +349,6 @@ def _codes(protocol: Protocol, faults: list[tuple[KeyPath, str]]) -> dict[str, i
     by_value: dict[int, list[str]] = {}
     for name, value in table.items():
         by_value.setdefault(value, []).append(name)
-    own = {name.upper(): name for name in protocol.codes}
     for value, names in by_value.items():
         for name in names if len(names) > 1 else ():
             if name in own:
@@ -387,8 +399,10 @@ class _Frames:
     def _whole(self, path: KeyPath, seconds: float) -> int:
         exact = seconds * self._hz
         frames = round(exact)
-        if self._round or abs(exact - frames) <= _FRAME_TOLERANCE_S * self._hz:
-            return max(frames, 1) if seconds else 0
+        if self._round:
+            return max(frames, 1)
+        if frames and abs(exact - frames) <= _FRAME_TOLERANCE_S * self._hz:
+            return frames
         below, above = int(exact), int(exact) + 1
         near = " or ".join(f"{n / self._hz:.4f} s ({n} frames)" for n in (below, above) if n)
         self._faults.append(

@@ -57,8 +57,10 @@ def present(
     except KeyboardInterrupt:
         ending = "interrupted"
     finally:
-        presenter.close_run(ending)
-        log.end({"how": ending, **presenter.counts})
+        try:
+            presenter.close_run(ending)
+        finally:  # the log ends even where there is no display left to end the run on
+            log.end({"how": ending, **presenter.counts})
     return ending
 
 
@@ -136,12 +138,19 @@ class _Presenter:
         self, code: Code, *, named: bool = False, detail: Mapping[str, Any] | None = None
     ) -> None:
         """A blank screen as long as it takes to send `code`, after the session's name if asked."""
-        names = announce_session(self._session) if named and self._numbered else ()
-        values = [Message("SESSION", v) for v in names]
-        messages = (*values, Message(code.name, self._plan.codes[code.name]))
+        values = announce_session(self._session) if named and self._numbered else ()
+        name = self._announcement("SESSION", values)
+        messages = (*name, Message(code.name, self._plan.codes[code.name]))
         self._lines.plan(self._frame, messages)
         begins = Event(0.0, "BLOCK", detail=detail) if detail else None
         self._show(BLANK, len(messages) * self._plan.spacing_frames, begins)
+
+    def _announcement(
+        self, name: str, values: tuple[int, ...], number: int | None = None
+    ) -> tuple[Message, ...]:
+        """An announcement, its first value as the session's own table has it."""
+        own = (self._plan.codes[name], *values[1:]) if values else ()
+        return tuple(Message(name, value, number) for value in own)
 
     # A trial ----------------------------------------------------------------------------
 
@@ -156,7 +165,8 @@ class _Presenter:
         identity = announce_presentation(self._session, number) if self._numbered else ()
         for step in trial.steps:
             onset = Message(step.code, self._plan.codes[step.code], number)
-            self._lines.plan(self._frame, (onset, *(Message("TRIAL", v, number) for v in identity)))
+            numbering = self._announcement("TRIAL", identity, number)
+            self._lines.plan(self._frame, (onset, *numbering))
             if step.answers:
                 self._ask(step, number, begins)
             else:
@@ -169,12 +179,14 @@ class _Presenter:
         answered = False
         last = self._frame + step.frames
         while (self._frame < last and not answered) or not self._lines.idle(self._frame):
-            time_s = self._flip(step.screen, last, begins if onset_s is None else None)
+            # Nothing is planned for after the step before its own codes have left the lines.
+            until = self._frame + self._plan.spacing_frames
+            time_s = self._flip(step.screen, until, begins if onset_s is None else None)
             if onset_s is None:
                 onset_s = time_s
                 early = self._rig.keys.listen(step, onset_s)
-                self._log_presses(early, number, "EARLY_KEY")
-            for press in self._presses():
+                self._log_presses(self._unless_stopped(early), number, "EARLY_KEY")
+            for press in self._unless_stopped(self._rig.keys.poll()):
                 if press.meaning in step.answers and not answered and self._frame < last:
                     answered = True
                     self._answer(step, press, number, onset_s)
@@ -204,8 +216,7 @@ class _Presenter:
         while self._frame < last:
             self._flip(screen, last, begins)
             begins = None
-            for press in self._presses():
-                self._log_presses([press], None, "KEY")
+            self._log_presses(self._unless_stopped(self._rig.keys.poll()), None, "KEY")
 
     def _flip(self, screen: Screen, last: int, begins: Event | None) -> float:
         rig = self._rig
@@ -241,8 +252,8 @@ class _Presenter:
             detail["lost"] = True
         return Event(time_s, message.name, message.value, message.presentation, detail)
 
-    def _presses(self) -> Iterator[KeyPress]:
-        for press in self._rig.keys.poll():
+    def _unless_stopped(self, presses: Iterable[KeyPress]) -> Iterator[KeyPress]:
+        for press in presses:
             if press.meaning == "stop" and self._stoppable:
                 self._log.write([Event(press.time_s, "STOP", detail={"key": press.key})])
                 raise _Stopped

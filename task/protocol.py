@@ -34,6 +34,9 @@ class Pictures(Table):
     def _one_way(self) -> "Pictures":
         if self.ids and (self.groups or self.per_group):
             raise ValueError("choose pictures by ids or by groups, not both")
+        repeated = sorted({i for i in self.ids if self.ids.count(i) > 1})
+        if repeated:
+            raise ValueError(f"ids: {', '.join(repeated)} named twice; name each picture once")
         return self
 
 
@@ -168,6 +171,8 @@ class Protocol(Table):
     def _one_task(self) -> "Protocol":
         if (self.screening is None) == (self.imagery is None):
             raise ValueError("say what the session is: one of [screening] and [imagery]")
+        if self.imagery and self.pictures != Pictures():
+            raise ValueError("[pictures] chooses those of a screening; here it would do nothing")
         return self
 
 

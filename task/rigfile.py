@@ -6,7 +6,7 @@ One file in `protocols/rigs/` for each machine; protocols do not know it.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from task.contract.settings import Table, parse, read_settings
 
@@ -58,6 +58,12 @@ class Triggers(Table):
         0.005, description="how long the lines rest between codes at least, seconds"
     )
 
+    @model_validator(mode="after")
+    def _named(self) -> "Triggers":
+        if self.device == "serial" and not self.port:
+            raise ValueError('port is missing; name it, for example port = "/dev/ttyUSB0"')
+        return self
+
 
 class RigFile(Table):
     """One machine at the bedside."""
@@ -67,7 +73,7 @@ class RigFile(Table):
         description="appears in session logs"
     )
     screen: Screen = Field(Screen(), description="the patient's screen")
-    triggers: Triggers = Field(Triggers(), description="the trigger box")
+    triggers: Triggers = Field(description="the trigger box")
     keys: dict[str, Keys] = Field(
         {}, description="keys by meaning: yes, no, 1 to 5; others keep their usual keys"
     )

@@ -31,7 +31,9 @@ def read_rows(folder: Path, place: str) -> list[Row]:
     """
     path, inside = _split(folder, place)
     if path.suffix == ".csv":
-        return list(_csv(path).to_dict("records"))
+        table = _csv(path)
+        names = [str(name) for name in table]
+        return [dict(zip(names, row, strict=True)) for row in table.itertuples(index=False)]
     found = _inside(path, inside)
     if not isinstance(found, np.ndarray) or found.dtype.names is None:
         raise RecordingError(f"{path}: {inside or 'it'} is no array of structures")
@@ -51,7 +53,7 @@ def read_vector(folder: Path, place: str) -> list[Any]:
     if path.suffix == ".csv":
         table = _csv(path)
         if inside not in table:
-            raise RecordingError(f"{path}: no column {inside!r}; it has {', '.join(table)}")
+            raise RecordingError(f"{path}: no column {inside!r}; it has {', '.join(map(str, table))}")
         return list(table[inside])
     found = np.asarray(_inside(path, inside)).ravel()
     return [str(v.ravel()[0]) if isinstance(v, np.ndarray) else v for v in found.tolist()]

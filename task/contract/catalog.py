@@ -11,6 +11,7 @@ A stimulus set is a folder with `manifest.csv` and the files it names:
 
 import csv
 import hashlib
+import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,18 +75,19 @@ def read_catalog(folder: Path) -> Catalog:
     except OSError:
         raise StimulusError(f"{folder}: no {MANIFEST} here; a stimulus set needs one") from None
     try:
-        rows = list(csv.DictReader(text.decode("utf-8-sig").splitlines(), strict=True))
+        table = csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline=""), strict=True)
+        rows = [(table.line_num, row) for row in table]
     except (csv.Error, UnicodeDecodeError) as error:
         raise StimulusError(f"{manifest}: is not a table in UTF-8: {error}") from None
-    absent = [c for c in _REQUIRED if not rows or rows[0].get(c) is None]
-    if absent:
+    absent = [c for c in _REQUIRED if c not in (table.fieldnames or ())]
+    if absent or not rows:
         raise StimulusError(
-            f"{manifest}: {'has no rows' if not rows else 'has no column ' + ', '.join(absent)};"
+            f"{manifest}: {'has no column ' + ', '.join(absent) if absent else 'has no rows'};"
             f" needed are {', '.join(_REQUIRED)}"
         )
     faults: list[str] = []
     pictures: dict[str, Picture] = {}
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         picture = _picture(folder, row)
         wrong = _wrong(picture, row, folder, pictures)
         if wrong:
@@ -141,11 +143,8 @@ def _file_fault(picture: Picture, file: str, folder: Path) -> str | None:
         return f"file {file!r} lies outside the set's folder"
     try:
         digest = hashlib.sha256(picture.path.read_bytes()).hexdigest()
-    except OSError:
-        return f"{picture.path.relative_to(folder)} is missing"
+    except (OSError, ValueError):  # a name that no file can have
+        return f"file {file!r} is missing"
     if digest != picture.sha256:
-        return (
-            f"{picture.path.relative_to(folder)} has changed since the set was made;"
-            " build or import the set again"
-        )
+        return f"file {file!r} has changed since the set was made; build or import the set again"
     return None

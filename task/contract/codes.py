@@ -112,7 +112,7 @@ RUN_TIME = frozenset(c for c in Code if c.name.startswith("ANSWER_")) | {
     Code.GAP,
 }
 # After these no presentation is under way, until the next onset.
-CLOSINGS = frozenset({Code.RUN_START, Code.RUN_END, Code.BLOCK_START, Code.BLOCK_END})
+CLOSINGS = frozenset({Code.RUN_START, Code.RUN_END, Code.BLOCK_START, Code.BLOCK_END, Code.STOP})
 CODE_TABLE: Mapping[str, int] = {code.name: int(code) for code in Code}
 
 

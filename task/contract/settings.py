@@ -24,6 +24,7 @@ from task.contract.errors import Fault, FileError
 
 KeyPath = tuple[str | int, ...]
 LARGEST_BYTES = 1_000_000
+_TOO_DEEP = "is nested too deeply, or holds a number too long, to be a settings file"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -69,18 +70,17 @@ def read_settings(path: Path) -> Settings:
     except OSError as error:
         raise FileError([Fault(path, None, "", f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        line = error.object[: error.start].count(b"\n") + 1
         raise FileError(
             [Fault(path, line, "", "is not UTF-8 text; save the file with encoding UTF-8")]
         ) from None
     text = text.replace("\r\n", "\n")
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return Settings(path, tomllib.loads(text), _lines(text))
+    except ValueError as error:  # not TOML, or a number of thousands of digits
         raise FileError([_syntax_fault(path, str(error))]) from None
     except RecursionError:
-        raise FileError([Fault(path, None, "", "is nested too deeply to be a protocol")]) from None
-    return Settings(path, values, dict(_lines(text)))
+        raise FileError([Fault(path, None, "", _TOO_DEEP)]) from None
 
 
 def parse(settings: Settings, model: type[_Model]) -> _Model:
@@ -92,15 +92,15 @@ def parse(settings: Settings, model: type[_Model]) -> _Model:
         With everything that is wrong, in the order of the file.
     """
     try:
+        text = json.dumps(settings.values, default=str)
+    except (RecursionError, ValueError):
+        raise FileError([Fault(settings.file, None, "", _TOO_DEEP)]) from None
+    try:
         # Arrays of TOML are lists, those of a frozen model tuples: strict in types, not in that.
-        return model.model_validate_json(_as_json(settings.values))
+        return model.model_validate_json(text)
     except ValidationError as error:
         faults = [_fault(settings, model, detail) for detail in error.errors()]
         raise FileError(sorted(faults, key=lambda fault: fault.line or 0)) from None
-
-
-def _as_json(values: Any) -> str:
-    return json.dumps(values, default=str)
 
 
 def _fault(settings: Settings, model: type[BaseModel], detail: Any) -> Fault:
@@ -131,7 +131,7 @@ def _fields_at(model: type[BaseModel], path: Sequence[Any]) -> dict[str, Any]:
         field = model.model_fields.get(str(part))
         inner = _model_in(field.annotation) if field else None
         model = inner or model
-    return dict(model.model_fields)
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
@@ -169,7 +169,9 @@ def _syntax_fault(path: Path, message: str) -> Fault:
     return Fault(path, int(line), "", f"column {column}: is not TOML: {what}")
 
 
-def _lines(text: str) -> Iterator[tuple[KeyPath, int]]:
+def _lines(text: str) -> dict[KeyPath, int]:
+    """Line on which the statement of every key begins; of an implied table, its first mention."""
+    lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
     counts: dict[KeyPath, int] = {}
     for number, statement in _statements(text):
@@ -180,15 +182,18 @@ def _lines(text: str) -> Iterator[tuple[KeyPath, int]]:
                 position = counts.get(table, -1) + 1
                 counts[table] = position
                 table = (*table, position)
-            yield table, number
+            for depth in range(1, len(table)):
+                lines.setdefault(table[:depth], number)
+            lines[table] = number
         else:
             for path in _all_paths(parsed):
-                yield (*table, *path), number
+                lines.setdefault((*table, *path), number)
+    return lines
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """Number of its first line, and text, of every header and assignment."""
-    depth, start = 0, 0
+    depth, start, line = 0, 0, 1
     for token in _TOKEN.finditer(text + "\n"):
         if token[0] in "[{":
             depth += 1
@@ -197,9 +202,9 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
         elif token[0] == "\n" and depth == 0:
             statement = text[start : token.start()]
             if statement.strip() and not statement.lstrip().startswith("#"):
-                blank = len(statement) - len(statement.lstrip())
-                yield text.count("\n", 0, start + blank) + 1, statement
+                yield line, statement
             start = token.end()
+            line += statement.count("\n") + 1
 
 
 # What may hold a bracket or a line end that does not count (strings, comments), and those that do.

@@ -4,7 +4,11 @@
 pseudo-terminal to the simulated recorder).
 """
 
+import io
+import os
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from task.contract.errors import RigError
@@ -44,13 +48,14 @@ class SerialPort:
             "port": triggers.port,
             "baud": triggers.baud,
         }
+        self._write = _writer(self._serial)
         self.set(0)
 
     def set(self, value: int) -> Sent:
         """One byte.  A failure is told by the returned value and never raised: we are in a flip."""
         before_s = clock()
         try:
-            done = self._serial.write(bytes((value,))) == 1
+            done = self._write(bytes((value,))) == 1
         except (self._failed, OSError):
             done = False
         return Sent(before_s, clock(), done)
@@ -88,6 +93,21 @@ def open_port(triggers: Triggers) -> TriggerPort:
         If it cannot be opened.
     """
     return SerialPort(triggers) if triggers.device == "serial" else NoPort()
+
+
+def _writer(port: Any) -> Callable[[bytes], int]:
+    """What writes to an open port without waiting.
+
+    On POSIX not pyserial's: with no time to wait, it tries for ever while the buffer of a device
+    that hangs is full.
+    """
+    if os.name != "posix":
+        return port.write  # type: ignore[no-any-return]
+    try:
+        descriptor = port.fileno()
+    except io.UnsupportedOperation:  # loop://
+        return port.write  # type: ignore[no-any-return]
+    return partial(os.write, descriptor)
 
 
 def _plain(error: Exception) -> str:

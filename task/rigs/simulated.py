@@ -84,7 +84,7 @@ class Robot:
         if step.correct is not None:
             wrong = [a for a in step.answers if a != step.correct]
             answer = step.correct if rng.random() < 0.9 else wrong[0]
-            return answer, 0.6 + 0.8 * rng.random()
+            return answer, 0.4 + 0.6 * rng.random()
         return step.answers[0], 0.5
 
 

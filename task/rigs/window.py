@@ -194,7 +194,7 @@ class WindowKeys:
 
     def listen(self, step: object, onset_s: float) -> Sequence[KeyPress]:
         """What was pressed before the patient could have seen the screen."""
-        return [press for press in self.poll() if press.meaning != "stop"]
+        return self.poll()
 
     def poll(self) -> Sequence[KeyPress]:
         """Presses since the last call, by meaning; keys without a meaning keep their name."""

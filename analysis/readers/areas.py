@@ -1,0 +1,57 @@
+"""Where units lie: `brainArea.mat`, rows of channel, cell, original cluster and area code.
+
+The file may list more cells than were sorted, and rows of cell 0 for channels without any.  Codes
+mean something only together with a table (`areas.csv`: code,area), which differs between projects.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.readers.matlab import read_matrix
+from task.contract.errors import RecordingError
+
+AREAS_NAME, TABLE_NAME = "brainArea.mat", "areas.csv"
+
+
+def read_areas(path: Path, names: Mapping[int, str] | None = None) -> dict[tuple[int, int], str]:
+    """Area of every cell that is listed, by channel and cell.
+
+    Parameters
+    ----------
+    path : the file with the areas
+    names : area of each code; else taken from the `areas.csv` beside the file, else the codes
+        themselves
+
+    Raises
+    ------
+    RecordingError
+        If a file cannot be read, or puts one cell into two areas.
+    """
+    rows = read_matrix(path, "brainArea", least_columns=4)[:, [0, 1, 3]]
+    if not (np.isfinite(rows) & (rows == np.floor(rows))).all():
+        raise RecordingError(f"{path}: 'brainArea' holds other than whole numbers")
+    known = _names(path.parent / TABLE_NAME) if names is None else names
+    areas: dict[tuple[int, int], str] = {}
+    for channel, cell, code in rows.astype(int).tolist():
+        area = known.get(code, str(code))
+        if cell and areas.setdefault((channel, cell), area) != area:
+            raise RecordingError(
+                f"{path}: cell {cell} of channel {channel} lies in both"
+                f" {areas[channel, cell]} and {area}"
+            )
+    return areas
+
+
+def _names(path: Path) -> dict[int, str]:
+    if not path.exists():
+        return {}
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        return dict(zip(table["code"].astype(int), table["area"], strict=True))
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read: {error.strerror}") from None
+    except (KeyError, ValueError):
+        raise RecordingError(f"{path}: is no table of whole numbers 'code' and 'area'") from None

@@ -1,0 +1,121 @@
+"""Units as OSort leaves them: `A<channel>_cells.mat`, one file per channel.
+
+`spikes` has a row per spike: cell, original cluster, time in us, and more that is not read; cell 0
+means none.  `IsolDist_SNR` has the quality of every cluster.  OSort does not promise any order of
+spikes: those of a unit are sorted here.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.readers.matlab import as_matrix, read_arrays
+from analysis.recording import Units, unit_label
+from task.contract.errors import RecordingError
+
+_FILE = re.compile(r"A(?P<channel>\d+)_cells\.mat")
+_COLUMNS: dict[str, Any] = {
+    "channel": "int64",
+    "cell": "int64",
+    "cluster": "Int64",
+    "area": str,
+    "isolation_distance": "float64",
+    "snr": "float64",
+}
+
+
+class _Cell(NamedTuple):
+    channel: int
+    cell: int
+    cluster: int | None
+    isolation_distance: float
+    snr: float
+    spikes_s: NDArray[np.float64]
+
+
+def recognises(folder: Path) -> bool:
+    """Whether the folder holds files of OSort."""
+    return any(_FILE.fullmatch(path.name) for path in folder.iterdir())
+
+
+def read_units(folder: Path) -> Units:
+    """All units of a recording, by channel and cell; their areas are not known here.
+
+    Raises
+    ------
+    RecordingError
+        If a file cannot be read or is none of OSort's, or two are of the same channel.
+    """
+    cells = [cell for channel, path in _channels(folder) for cell in _cells(path, channel)]
+    rows = [(c.channel, c.cell, c.cluster, "", c.isolation_distance, c.snr) for c in cells]
+    labels = pd.Index([unit_label(c.channel, c.cell) for c in cells], dtype=str, name="unit")
+    table = pd.DataFrame(rows, columns=list(_COLUMNS), index=labels).astype(_COLUMNS)
+    return Units(table, tuple(cell.spikes_s for cell in cells))
+
+
+def _channels(folder: Path) -> list[tuple[int, Path]]:
+    found: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        name = _FILE.fullmatch(path.name)
+        if not name:
+            continue
+        other = found.setdefault(int(name["channel"]), path)
+        if other != path:
+            raise RecordingError(f"{folder}: {other.name} and {path.name} are of the same channel")
+    return sorted(found.items())
+
+
+def _cells(path: Path, channel: int) -> Iterator[_Cell]:
+    arrays = read_arrays(path, "spikes", "IsolDist_SNR")
+    if "spikes" not in arrays:
+        raise RecordingError(f"{path}: holds no variable 'spikes'")
+    spikes = as_matrix(path, "spikes", arrays["spikes"], least_columns=3)
+    _check(path, spikes)
+    quality = _quality(path, arrays.get("IsolDist_SNR"))
+    for cell in np.unique(spikes[:, 0]):
+        if cell == 0:
+            continue
+        mine = spikes[spikes[:, 0] == cell]
+        clusters = np.unique(mine[:, 1])
+        cluster = int(clusters[0]) if len(clusters) == 1 else None
+        isolation, snr = quality.get(cluster, (np.nan, np.nan))
+        yield _Cell(channel, int(cell), cluster, isolation, snr, np.sort(mine[:, 2]) / 1e6)
+
+
+def _check(path: Path, spikes: NDArray[np.float64]) -> None:
+    numbers, time_us = spikes[:, :2], spikes[:, 2]
+    whole = (np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers))).all(axis=1)
+    sound = whole & np.isfinite(time_us)
+    if not sound.all():
+        first = int(np.argmin(sound))
+        raise RecordingError(
+            f"{path}: row {first + 1} of 'spikes' begins with {spikes[first, :3].tolist()}, not"
+            " with a cell, a cluster and a time in us"
+        )
+
+
+def _quality(path: Path, found: NDArray[Any] | None) -> dict[int | None, tuple[float, float]]:
+    """Isolation distance and SNR of each cluster, where the file tells them."""
+    if found is None or found.size == 0:
+        return {}
+    if not {"clust", "IsolDist", "SNR"} <= set(found.dtype.names or ()):
+        raise RecordingError(f"{path}: 'IsolDist_SNR' has no fields clust, IsolDist and SNR")
+    clusters, isolation, snr = (
+        [_one(value) for value in found[field].ravel()] for field in ("clust", "IsolDist", "SNR")
+    )
+    return {
+        int(cluster): measures
+        for cluster, measures in zip(clusters, zip(isolation, snr, strict=True), strict=True)
+        if np.isfinite(cluster)
+    }
+
+
+def _one(value: Any) -> float:
+    """The number in MATLAB's matrix of one; NaN for an empty one."""
+    numbers = np.asarray(value, dtype=float).ravel()
+    return float(numbers[0]) if numbers.size else np.nan
