@@ -431,14 +431,16 @@ def _alignment_table(gathered: Gathered) -> pd.DataFrame:
     rows = []
     for session in gathered.sessions:
         for run in session.runs:
-            found = run.alignment
-            residual_ms = found.pairs["residual_s"].abs() * 1e3
+            found, placed = run.alignment, run.alignment.pairs["placed"]
+            # A row found by its place had a wrong stamp in the log: its residual is the log's fault.
+            residual_ms = found.pairs.loc[~placed, "residual_s"].abs() * 1e3
             rows.append(
                 {
                     "session": session.name,
                     "run": run.name,
                     "sent": found.evidence.rows,
                     "matched": len(found.pairs),
+                    "placed": int(placed.sum()),
                     "lost": int(found.lost.sum()),
                     "spurious": int(found.spurious.sum()),
                     "drift_ppm": found.drift_ppm,
@@ -461,6 +463,7 @@ def _alignment_summary(alignments: pd.DataFrame) -> dict[str, Any]:
         "runs": len(alignments),
         "sent": sent,
         "matched": matched,
+        "placed": int(alignments["placed"].sum()),
         "lost": int(alignments["lost"].sum()),
         "spurious": int(alignments["spurious"].sum()),
         "share_matched": matched / sent,

@@ -1,14 +1,13 @@
 """How well logs and recordings of a real laboratory are brought together, as a table.
 
-    python benchmarks/align_newold.py [folder with human_newold]
+`python -m benchmarks.align_newold [folder]` takes 83 logs of Faraut et al. 2018
+(doi:10.1038/sdata.2018.10), and lays each on the whole recording and on its own run alone, on every
+other folder's recording and on every other run of its own.
 
-83 logs of Faraut et al. 2018 (doi:10.1038/sdata.2018.10), each laid on the whole recording and on
-its own run alone, on every other folder's recording and on every other run of its own.
-
-What is right: the longest common subsequence of the codes of a log and of its run.  After the header
-row, which was never sent, the two sequences differ by a handful of words, so it leaves no choice.
-A match is wrong if code or order disagree with it, or if it is another word than that one, unless
-the line bounced and the same word came twice within 50 ms (counted by itself).
+What is right: the longest common subsequence of the codes of a log and of its run.  But for the
+header row, which was never sent, the two differ by a handful of words, so it leaves no choice.  A
+match is wrong if it is another word than that one or its time steps back, unless the line bounced
+and the same word came twice within 50 ms (counted by itself).
 """
 
 import json

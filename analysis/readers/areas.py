@@ -7,10 +7,9 @@ mean something only together with a table (`areas.csv`: code,area), which differ
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from analysis.readers.matlab import read_matrix
+from analysis.readers.matlab import read_arrays, take_matrix, whole
 from task.contract.errors import RecordingError
 
 AREAS_NAME, TABLE_NAME = "brainArea.mat", "areas.csv"
@@ -30,12 +29,12 @@ def read_areas(path: Path, names: Mapping[int, str] | None = None) -> dict[tuple
     RecordingError
         If a file cannot be read, or puts one cell into two areas.
     """
-    rows = read_matrix(path, "brainArea", least_columns=4)[:, [0, 1, 3]]
-    if not (np.isfinite(rows) & (rows == np.floor(rows))).all():
+    rows = take_matrix(path, read_arrays(path, "brainArea"), "brainArea", columns=4)
+    if not whole(rows).all():
         raise RecordingError(f"{path}: 'brainArea' holds other than whole numbers")
     known = _names(path.parent / TABLE_NAME) if names is None else names
     areas: dict[tuple[int, int], str] = {}
-    for channel, cell, code in rows.astype(int).tolist():
+    for channel, cell, _, code in rows.astype(int).tolist():
         area = known.get(code, str(code))
         if cell and areas.setdefault((channel, cell), area) != area:
             raise RecordingError(

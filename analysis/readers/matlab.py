@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from scipy.io.matlab import MatReadError
 
 from task.contract.errors import RecordingError
 
-# What scipy's reader raises over a file that is cut short or none of MATLAB's.
-_DAMAGE = (
+# What scipy's reader raises over a file that is not there, is cut short, or is none of MATLAB's.
+_FAILURES = (
+    OSError,
     ValueError,
     TypeError,
     IndexError,
@@ -35,41 +37,41 @@ def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
         If the file cannot be read.
     """
     try:
-        return loadmat(path, variable_names=names)
+        return dict(loadmat(path, variable_names=names, appendmat=False))
     except NotImplementedError:
         raise RecordingError(
             f"{path}: is a MATLAB file of version 7.3; save it in MATLAB with '-v7'"
         ) from None
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except _DAMAGE:
-        raise RecordingError(f"{path}: is damaged, or no MATLAB file") from None
+    except _FAILURES as error:
+        why = getattr(error, "strerror", None)
+        said = f"cannot be read: {why}" if why else "is damaged, or no MATLAB file"
+        raise RecordingError(f"{path}: {said}") from None
 
 
-def read_matrix(path: Path, name: str, least_columns: int) -> NDArray[np.float64]:
-    """A matrix of numbers with at least so many columns; an empty one has no rows.
+def take_matrix(
+    path: Path, arrays: Mapping[str, NDArray[Any]], name: str, columns: int
+) -> NDArray[np.float64]:
+    """The first columns of one of the variables; an empty one has no rows.
 
     Raises
     ------
     RecordingError
-        If the file cannot be read, or the variable is not there or is no such matrix.
+        If the variable is not there, or is no matrix of numbers with so many columns.
     """
-    found = read_arrays(path, name).get(name)
-    if found is None:
+    if name not in arrays:
         raise RecordingError(f"{path}: holds no variable {name!r}")
-    return as_matrix(path, name, found, least_columns)
-
-
-def as_matrix(
-    path: Path, name: str, found: NDArray[Any], least_columns: int
-) -> NDArray[np.float64]:
-    """See `read_matrix`."""
-    if found.dtype.kind not in "iuf" or found.ndim != 2:
+    found = arrays[name]
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "iuf" or found.ndim != 2:
         raise RecordingError(f"{path}: {name!r} is no matrix of numbers")
     if found.size == 0:
-        return np.empty((0, least_columns))
-    if found.shape[1] < least_columns:
+        return np.empty((0, columns))
+    if found.shape[1] < columns:
         raise RecordingError(
-            f"{path}: {name!r} has {found.shape[1]} columns, not at least {least_columns}"
+            f"{path}: {name!r} has {found.shape[1]} columns; at least {columns} are needed"
         )
-    return found.astype(np.float64)
+    return found[:, :columns].astype(np.float64)
+
+
+def whole(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the values are whole numbers."""
+    return np.asarray(np.isfinite(values) & (values == np.floor(values)))

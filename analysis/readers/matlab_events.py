@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from analysis.readers.matlab import read_matrix
+from analysis.readers.matlab import read_arrays, take_matrix, whole
 from task.contract.errors import RecordingError
 
 EVENTS_NAME = "eventsRaw.mat"
@@ -35,14 +34,14 @@ def read_events(path: Path) -> pd.DataFrame:
     RecordingError
         If the file cannot be read, or `events` is no matrix of times, codes and runs.
     """
-    events = read_matrix(path, "events", least_columns=3)
-    time_us, code, run = events[:, :3].T
-    sound = np.isfinite(time_us) & _whole(code) & _whole(run) & (run >= 0)
+    events = take_matrix(path, read_arrays(path, "events"), "events", columns=3)
+    time_us, code, run = events.T
+    sound = np.isfinite(time_us) & whole(code) & whole(run) & (run >= 0)
     sound &= (code >= _LEAST_SIGNED) & (code <= _WORD)
     if not sound.all():
         first = int(np.argmin(sound))
         raise RecordingError(
-            f"{path}: row {first + 1} of 'events' is {events[first, :3].tolist()}, not a time in"
+            f"{path}: row {first + 1} of 'events' is {events[first].tolist()}, not a time in"
             " us, a word of 16 bits and the number of a run"
         )
     return pd.DataFrame(
@@ -53,8 +52,3 @@ def read_events(path: Path) -> pd.DataFrame:
             "run": run.astype(np.int64),
         }
     )
-
-
-def _whole(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    sound: NDArray[np.bool_] = np.isfinite(values) & (values == np.floor(values))
-    return sound

@@ -81,7 +81,7 @@ def read_records(path: Path) -> pd.DataFrame:
     """
     records = _records(path)
     texts, which = np.unique(records["text"], return_inverse=True)
-    said = [text.decode("latin-1").strip() for text in texts.tolist()]
+    said = [_decoded(text) for text in texts.tolist()]
     code = records["lines"].astype(np.int64)
     _check_values(path, said, which, code)
     port = np.array([_port(text) for text in said], dtype=object)[which]
@@ -116,6 +116,11 @@ def _records(path: Path) -> NDArray[np.void]:
     if not whole:
         raise RecordingError(f"{path}: holds a header and no events")
     return np.memmap(path, RECORD, "r", HEADER_BYTES)
+
+
+def _decoded(text: bytes) -> str:
+    """What stands before the first zero byte; older systems leave remains behind it."""
+    return text.partition(b"\0")[0].decode("latin-1").strip()
 
 
 def _port(text: str) -> str:

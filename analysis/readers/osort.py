@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.readers.matlab import as_matrix, read_arrays
+from analysis.readers.matlab import read_arrays, take_matrix, whole
 from analysis.recording import Units, unit_label
 from task.contract.errors import RecordingError
 
 _FILE = re.compile(r"A(?P<channel>\d+)_cells\.mat")
+_MEASURES = ("clust", "IsolDist", "SNR")
 _COLUMNS: dict[str, Any] = {
     "channel": "int64",
     "cell": "int64",
@@ -40,7 +41,7 @@ class _Cell(NamedTuple):
 
 def recognises(folder: Path) -> bool:
     """Whether the folder holds files of OSort."""
-    return any(_FILE.fullmatch(path.name) for path in folder.iterdir())
+    return folder.is_dir() and any(_FILE.fullmatch(path.name) for path in folder.iterdir())
 
 
 def read_units(folder: Path) -> Units:
@@ -72,9 +73,7 @@ def _channels(folder: Path) -> list[tuple[int, Path]]:
 
 def _cells(path: Path, channel: int) -> Iterator[_Cell]:
     arrays = read_arrays(path, "spikes", "IsolDist_SNR")
-    if "spikes" not in arrays:
-        raise RecordingError(f"{path}: holds no variable 'spikes'")
-    spikes = as_matrix(path, "spikes", arrays["spikes"], least_columns=3)
+    spikes = take_matrix(path, arrays, "spikes", columns=3)
     _check(path, spikes)
     quality = _quality(path, arrays.get("IsolDist_SNR"))
     for cell in np.unique(spikes[:, 0]):
@@ -89,12 +88,11 @@ def _cells(path: Path, channel: int) -> Iterator[_Cell]:
 
 def _check(path: Path, spikes: NDArray[np.float64]) -> None:
     numbers, time_us = spikes[:, :2], spikes[:, 2]
-    whole = (np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers))).all(axis=1)
-    sound = whole & np.isfinite(time_us)
+    sound = (whole(numbers) & (numbers >= 0)).all(axis=1) & np.isfinite(time_us)
     if not sound.all():
         first = int(np.argmin(sound))
         raise RecordingError(
-            f"{path}: row {first + 1} of 'spikes' begins with {spikes[first, :3].tolist()}, not"
+            f"{path}: row {first + 1} of 'spikes' begins with {spikes[first].tolist()}, not"
             " with a cell, a cluster and a time in us"
         )
 
@@ -103,16 +101,13 @@ def _quality(path: Path, found: NDArray[Any] | None) -> dict[int | None, tuple[f
     """Isolation distance and SNR of each cluster, where the file tells them."""
     if found is None or found.size == 0:
         return {}
-    if not {"clust", "IsolDist", "SNR"} <= set(found.dtype.names or ()):
+    if not set(_MEASURES) <= set(found.dtype.names or ()):
         raise RecordingError(f"{path}: 'IsolDist_SNR' has no fields clust, IsolDist and SNR")
-    clusters, isolation, snr = (
-        [_one(value) for value in found[field].ravel()] for field in ("clust", "IsolDist", "SNR")
-    )
-    return {
-        int(cluster): measures
-        for cluster, measures in zip(clusters, zip(isolation, snr, strict=True), strict=True)
-        if np.isfinite(cluster)
-    }
+    try:
+        rows = [[_one(row[field]) for field in _MEASURES] for row in found.ravel()]
+    except (TypeError, ValueError):
+        raise RecordingError(f"{path}: 'IsolDist_SNR' holds other than numbers") from None
+    return {int(clust): (isolation, snr) for clust, isolation, snr in rows if np.isfinite(clust)}
 
 
 def _one(value: Any) -> float:

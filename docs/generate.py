@@ -1,0 +1,120 @@
+"""Make the generated files: `python docs/generate.py`.  A test compares them with their sources.
+
+docs/codes.md                    the event codes, from task.contract.codes
+docs/protocol.md                 the settings of a protocol, from task.protocol
+protocols/protocol.schema.json   the same for editors
+README.md                        the study file it shows, from docs/studies/newold.toml
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from task.contract.codes import ONSETS, RUN_TIME, SWEEP_OFFSETS, SWEEP_VALUES, Code
+from task.protocol import Protocol
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def codes_page() -> str:
+    """The code table and how a stream is read."""
+    rows = [f"| {code.name} | {int(code)} | {int(code):08b} | {_role(code)} |" for code in Code]
+    sweep = ", ".join(
+        f"{value} at {offset}" for value, offset in zip(SWEEP_VALUES, SWEEP_OFFSETS, strict=True)
+    )
+    return "\n".join(
+        [
+            "# Event codes",
+            "",
+            "Made from `task/contract/codes.py`; do not edit.",
+            "",
+            "0 is rest. 1-127 are events, each an even number of raised lines. 128-255 carry seven"
+            " bits of payload and follow only `SESSION` (three of number, one check) or `TRIAL`"
+            " (two of number, one check).",
+            "",
+            "A run opens with a sweep of single lines, at these multiples of the code spacing:"
+            f" {sweep}. No two pairs lie equally far apart.",
+            "",
+            "| code | value | lines | |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _role(code: Code) -> str:
+    if code in ONSETS:
+        return "onset; TRIAL and the presentation's number follow"
+    return "at any time" if code in RUN_TIME else ""
+
+
+def protocol_page() -> str:
+    """Every setting with its default and meaning."""
+    lines = ["# Protocol settings", "", "Made from `task/protocol.py`; do not edit.", ""]
+    for name, model in _tables(Protocol, ""):
+        lines += [f"## {f'[{name}]' if name else 'At the top'}", ""]
+        lines += [(model.__doc__ or "").strip().split("\n")[0], ""]
+        lines += ["| setting | default | meaning |", "|---|---|---|"]
+        for key, field in model.model_fields.items():
+            if _model(field) is None:
+                meaning = field.description or "text"
+                lines.append(f"| `{field.alias or key}` | {_default(field)} | {meaning} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _tables(model: type[BaseModel], name: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    yield name, model
+    for key, field in model.model_fields.items():
+        inner = _model(field)
+        if inner is not None:
+            yield from _tables(inner, f"{name}.{key}" if name else key)
+
+
+def _model(field: FieldInfo) -> type[BaseModel] | None:
+    kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
+    return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if field.default is None:
+        return "not said"
+    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    return f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+def schema() -> str:
+    """JSON schema for editors."""
+    return (
+        json.dumps(Protocol.model_json_schema(by_alias=True), indent=1, ensure_ascii=False) + "\n"
+    )
+
+
+def readme() -> str:
+    """The README with the study file as it is."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    study = (ROOT / "docs/studies/newold.toml").read_text(encoding="utf-8")
+    shown = f"<!-- newold.toml -->\n```toml\n{study}```\n<!-- end -->"
+    return re.sub(
+        r"<!-- newold.toml -->(.*?<!-- end -->)?", lambda _: shown, text, count=1, flags=re.DOTALL
+    )
+
+
+FILES = {
+    "docs/codes.md": codes_page,
+    "docs/protocol.md": protocol_page,
+    "protocols/protocol.schema.json": schema,
+    "README.md": readme,
+}
+
+if __name__ == "__main__":
+    for name, make in FILES.items():
+        (ROOT / name).write_text(make(), encoding="utf-8")

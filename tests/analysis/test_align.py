@@ -1,0 +1,559 @@
+"""Logs and recordings brought together: faults put in on purpose, and refusals."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.align import Alignment, AlignmentRefused, align, identify
+from analysis.matching import log_tick
+from analysis.readers import read_events, read_log
+from task.contract.codes import (
+    MAX_PRESENTATION,
+    Code,
+    announce_presentation,
+    announce_session,
+)
+
+SESSION = 12_345
+FRAME_S = 1 / 60
+TRUE_S = 0.005  # a word further from the truth than this is another word
+
+# Streams, and what becomes of them ---------------------------------------------------------------
+
+Stream = list[tuple[float, int]]
+
+
+def screening(
+    rng: np.random.Generator, trials: int, numbered: bool = True, jitter: int = 0
+) -> Stream:
+    """Pictures every 0.4 s in blocks of 100, pauses between them; each with its number."""
+    words: Stream = []
+    at = 2.0
+    for trial in range(trials):
+        if trial % 100 == 0:
+            at += round(rng.uniform(10, 40) / FRAME_S) * FRAME_S
+            words += spaced(at, (Code.BLOCK_START, *announce_session(SESSION)), numbered)
+            at += 1.0
+        number = announce_presentation(SESSION, trial)
+        words += spaced(at, (Code.IMAGE_ON, *number), numbered)
+        words.append((at + 16 * FRAME_S, Code.IMAGE_OFF))
+        at += (24 + int(rng.integers(0, jitter + 1))) * FRAME_S
+    return words
+
+
+def spaced(at: float, codes: tuple[int, ...], numbered: bool) -> Stream:
+    words = [(at + 2 * k * FRAME_S, int(code)) for k, code in enumerate(codes)]
+    return words if numbered else words[:1]
+
+
+def imagery(rng: np.random.Generator, start: float, blocks: int) -> Stream:
+    """Blocks of 8 pictures and 8 cues at a person's pace, without numbers."""
+    words: Stream = []
+    at = start
+    for _ in range(blocks):
+        words.append((at, Code.BLOCK_START))
+        for _ in range(8):
+            at += 2.0
+            words += [(at, Code.ENCODE_ON), (at + 1.5, Code.ENCODE_OFF)]
+        at += rng.uniform(20, 40)
+        for _ in range(8):
+            words += [(at, Code.CUE_ON), (at + 0.5, Code.IMAGERY_ON), (at + 5.5, Code.IMAGERY_OFF)]
+            words.append((at + 6.0, Code.RATING_ON))
+            at += 6.0 + rng.uniform(0.4, 2.5)
+            words += [(at, Code.ANSWER_1), (at + 0.1, Code.RATING_OFF)]
+            at += 1.0
+        at += rng.uniform(5, 30)
+    return words
+
+
+class Recorded:
+    """A log, its recording, and when each row really was in the recording."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        rng: np.random.Generator,
+        *,
+        drift_ppm: float = 0.0,
+        lost: float = 0.0,
+        unsent: float = 0.0,
+        replaced: float = 0.0,
+        bounced: float = 0.0,
+        jump_s: float = 0.0,
+        kept: tuple[float, float] = (0.0, 1.0),
+    ) -> None:
+        time_s, code = (np.array(column) for column in zip(*sorted(stream), strict=True))
+        n = len(time_s)
+        self.true_s = time_s * (1 + drift_ppm * 1e-6) + rng.normal(0, 1e-4, n).clip(-3e-4, 3e-4)
+        log_s = time_s + 1e6 + jump_s * (np.arange(n) > rng.uniform(0.3, 0.7) * n)
+        seen = code ^ np.where(rng.random(n) < replaced, 1 << rng.integers(0, 8, n), 0)
+        first, last = (round(share * n) for share in kept)
+        here = (rng.random(n) >= lost) & (np.arange(n) >= first) & (np.arange(n) < last)
+        self.whole = here & (seen == code)
+        extra = rng.choice(np.flatnonzero(here), round(unsent * here.sum()))
+        again = np.flatnonzero(here & (rng.random(n) < bounced))
+        self.sent = pd.DataFrame({"time_s": log_s, "code": code})
+        self.seen = pd.DataFrame(
+            {
+                "time_s": np.concatenate(
+                    [
+                        self.true_s[here],
+                        self.true_s[extra] + rng.uniform(-1, 1, len(extra)),
+                        self.true_s[again] + rng.uniform(3e-4, 3e-3, len(again)),
+                    ]
+                ),
+                "code": np.concatenate([seen[here], rng.choice(code, len(extra)), seen[again]]),
+            }
+        ).sort_values("time_s", ignore_index=True)
+
+    def numbered(self) -> "Recorded":
+        self.sent["trial"] = identify(self.sent["code"], SESSION)
+        self.seen["trial"] = identify(self.seen["code"], SESSION)
+        return self
+
+    def align(self) -> Alignment:
+        return align(self.sent, self.seen)
+
+    def off_s(self, found: Alignment) -> np.ndarray:
+        """How far each word taken is from where the row's own word was."""
+        seen_s = self.seen["time_s"].to_numpy()[found.pairs["seen"]]
+        return np.abs(seen_s - self.true_s[found.pairs["sent"]])
+
+    def recall(self, found: Alignment) -> float:
+        return float(found.measured.to_numpy()[self.whole].mean())
+
+
+# What must be found ------------------------------------------------------------------------------
+
+
+def test_a_sound_session_is_measured_word_by_word() -> None:
+    rng = np.random.default_rng(1)
+    session = Recorded(imagery(rng, 5.0, 4), rng, drift_ppm=20.0)
+    found = session.align()
+    assert found.measured.all()
+    assert (found.uncertainty_s == 0).all()
+    np.testing.assert_array_equal(found.pairs["sent"], np.arange(len(session.sent)))
+    np.testing.assert_array_equal(found.pairs["seen"], np.arange(len(session.seen)))
+    np.testing.assert_array_equal(found.time_s, session.seen["time_s"])
+    assert found.drift_ppm == pytest.approx(20.0, abs=0.2)
+    assert len(found.clock.pieces) == 1
+    assert found.lost.empty and found.spurious.empty and found.replaced.empty
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "some of everything": {"lost": 0.05, "unsent": 0.05, "replaced": 0.05, "bounced": 0.05},
+    "30 % lost, 20 % unsent": {"lost": 0.3, "unsent": 0.2},
+    "heavy, at the drift limit": {
+        "lost": 0.3,
+        "unsent": 0.2,
+        "replaced": 0.03,
+        "drift_ppm": 500.0,
+    },
+    "the other limit": {"lost": 0.02, "unsent": 0.02, "drift_ppm": -500.0},
+    "the clock leaps an hour": {"lost": 0.02, "unsent": 0.02, "jump_s": 3600.0},
+    "the clock is set back an hour": {"lost": 0.02, "unsent": 0.02, "jump_s": -3600.0},
+    "the clock leaps one picture": {"lost": 0.05, "unsent": 0.05, "jump_s": 0.4},
+    "the clock leaps a little": {"jump_s": 0.03, "drift_ppm": -480.0},
+    "recording begins late": {"kept": (0.35, 1.0), "lost": 0.05, "unsent": 0.05},
+    "recording ends early": {"kept": (0.0, 0.65), "lost": 0.05, "unsent": 0.05},
+}
+
+
+@pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_numbered_streams_survive_every_fault_without_a_wrong_word(
+    faults: dict[str, Any], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    stream = screening(rng, 400)
+    stream += imagery(rng, max(stream)[0] + 20, 4)
+    session = Recorded(stream, rng, **faults).numbered()
+    found = session.align()
+    assert session.off_s(found).max() < TRUE_S
+    assert session.recall(found) >= 0.99
+
+
+@pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_streams_without_numbers_take_no_wrong_word(faults: dict[str, Any], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    session = Recorded(imagery(rng, 5.0, 8), rng, **faults)
+    found = session.align()
+    assert session.off_s(found).max() < TRUE_S
+    assert session.recall(found) >= 0.97
+
+
+def test_inferred_times_keep_to_their_stated_uncertainty() -> None:
+    rng = np.random.default_rng(4)
+    session = Recorded(imagery(rng, 5.0, 8), rng, lost=0.2, drift_ppm=30.0)
+    found = session.align()
+    lost = ~found.measured.to_numpy()
+    off_s = np.abs(found.time_s.to_numpy() - session.true_s)[lost]
+    assert found.lost.sum() == lost.sum() > 50
+    assert (off_s <= found.uncertainty_s.to_numpy()[lost]).mean() > 0.9
+    assert off_s.max() < 1e-3
+
+
+def test_header_rows_were_never_sent_and_are_not_lost() -> None:
+    rng = np.random.default_rng(5)
+    session = Recorded(imagery(rng, 60.0, 4), rng)
+    header = pd.DataFrame({"time_s": [1e6 + 10.0], "code": [0]})
+    found = align(pd.concat([header, session.sent], ignore_index=True), session.seen)
+    assert found.lost.empty
+    assert found.measured.tolist() == [False] + [True] * len(session.sent)
+    assert found.time_s[0] == pytest.approx(10.0, abs=2e-3)
+    assert found.pairs["sent"].iloc[0] == 1
+
+
+def test_rests_and_a_recording_out_of_order_by_milliseconds_change_nothing() -> None:
+    rng = np.random.default_rng(6)
+    session = Recorded(imagery(rng, 5.0, 4), rng)
+    rests = session.seen.assign(time_s=session.seen["time_s"] + 0.01, code=0)
+    mixed = pd.concat([session.seen, rests]).sort_values("time_s", ignore_index=True)
+    swapped = np.arange(len(mixed))
+    swapped[100:102] = 101, 100
+    mixed = mixed.iloc[swapped].reset_index(drop=True)
+    found = align(session.sent, mixed)
+    plain = session.align()
+    np.testing.assert_array_equal(found.time_s, plain.time_s)
+    np.testing.assert_array_equal(
+        mixed["code"].to_numpy()[found.pairs["seen"]], session.sent["code"]
+    )
+
+
+@given(
+    offset_s=st.floats(-1e9, 1e9),
+    log_offset_s=st.floats(-1e9, 1e9),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=15, deadline=None)
+def test_when_a_clock_starts_and_how_words_are_sorted_makes_no_difference(
+    offset_s: float, log_offset_s: float, seed: int
+) -> None:
+    rng = np.random.default_rng(7)
+    session = Recorded(imagery(rng, 5.0, 4), rng, lost=0.1, unsent=0.1)
+    plain = session.align()
+    order = np.random.default_rng(seed).permutation(len(session.seen))
+    shuffled = session.seen.iloc[order].reset_index(drop=True)
+    shifted = align(
+        session.sent.assign(time_s=session.sent["time_s"] + log_offset_s),
+        shuffled.assign(time_s=shuffled["time_s"] + offset_s),
+    )
+    np.testing.assert_array_equal(shifted.pairs["sent"], plain.pairs["sent"])
+    np.testing.assert_array_equal(order[shifted.pairs["seen"]], plain.pairs["seen"])
+
+
+def test_the_index_of_the_log_is_kept() -> None:
+    rng = np.random.default_rng(8)
+    session = Recorded(imagery(rng, 5.0, 4), rng)
+    sent = session.sent.set_index(pd.Index([f"row {n}" for n in range(len(session.sent))]))
+    found = align(sent, session.seen.set_index(session.seen.index + 1000))
+    assert found.time_s.index.equals(sent.index)
+    assert found.measured.index.equals(sent.index)
+    assert found.pairs["seen"].iloc[0] == 0
+
+
+def test_the_right_one_of_several_runs_with_the_same_codes_is_found() -> None:
+    rng = np.random.default_rng(9)
+    runs = [Recorded(imagery(rng, 5.0 + 2000 * k, 4), rng) for k in range(3)]
+    assert all((run.sent["code"] == runs[0].sent["code"]).all() for run in runs)
+    seen = pd.concat([run.seen for run in runs], ignore_index=True)
+    for number, run in enumerate(runs):
+        found = align(run.sent, seen)
+        assert found.measured.all()
+        assert set(found.pairs["seen"] // len(run.seen)) == {number}
+
+
+# The log's clock ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step_s", [0.0100144, 0.001])
+def test_a_stepping_clock_is_recognised_and_forgiven(step_s: float) -> None:
+    rng = np.random.default_rng(10)
+    session = Recorded(imagery(rng, 5.0, 8), rng)
+    session.sent["time_s"] = np.floor(session.sent["time_s"] / step_s) * step_s
+    assert log_tick(session.sent["time_s"].to_numpy()) == pytest.approx(step_s, rel=1e-3)
+    found = session.align()
+    assert found.measured.all()
+    assert found.tick_s == pytest.approx(step_s, rel=1e-3)
+
+
+def test_a_fine_clock_shows_its_resolution_and_too_few_rows_show_nothing() -> None:
+    rng = np.random.default_rng(11)
+    time_s = np.cumsum(rng.uniform(0.1, 1.0, 400))
+    assert log_tick(np.round(time_s / 86.4e-6) * 86.4e-6) == pytest.approx(86.4e-6, rel=0.01)
+    assert np.isnan(log_tick(time_s[:20]))
+
+
+def test_the_frames_of_a_display_are_not_taken_for_steps_of_the_clock() -> None:
+    rng = np.random.default_rng(12)
+    found = Recorded(screening(rng, 300), rng).numbered().align()
+    assert np.isnan(found.tick_s)
+    assert found.evidence.tolerance_s < 0.004
+
+
+def test_a_clock_that_bends_is_followed() -> None:
+    rng = np.random.default_rng(13)
+    session = Recorded(imagery(rng, 5.0, 8), rng)
+    passed_s = session.sent["time_s"] - session.sent["time_s"].iloc[0]
+    session.sent["time_s"] += 0.08 * np.exp(-passed_s / 150)  # a computer warming up
+    found = session.align()
+    assert found.measured.all()
+    assert len(found.clock.pieces) > 1 and found.clock.jumps == 0
+    assert found.pairs["residual_s"].abs().quantile(0.99) < 0.003
+    seen_s = found.to_recording(session.sent["time_s"])
+    assert np.abs(seen_s - session.true_s).max() < 0.003
+
+
+def test_a_clock_set_back_shows_times_twice_and_these_have_no_recording_time() -> None:
+    rng = np.random.default_rng(14)
+    session = Recorded(imagery(rng, 5.0, 8), rng, jump_s=-100.0)
+    found = session.align()
+    assert found.clock.jumps == 1
+    assert session.off_s(found).max() < TRUE_S
+    log_s = session.sent["time_s"].to_numpy()
+    back = int(np.argmin(np.diff(log_s)))
+    twice = np.array([log_s[back] - 10.0])
+    assert np.isnan(found.to_recording(twice)).all()
+    times = np.linspace(log_s[0] - 50, log_s[-1] + 50, 5000)
+    seen_s = found.to_recording(times)
+    known = np.isfinite(seen_s)
+    assert (np.diff(seen_s[known]) >= 0).all()
+    assert (~known).mean() == pytest.approx(100 / np.ptp(times), abs=0.02)
+
+
+# Rows stamped wrongly ----------------------------------------------------------------------------
+
+
+def test_rows_that_are_stamped_wrongly_are_found_between_their_neighbours() -> None:
+    rng = np.random.default_rng(15)
+    session = Recorded(imagery(rng, 5.0, 8), rng)
+    rows = [40, 90, 91, 300]
+    session.sent.loc[rows, "time_s"] -= [0.587, 1.001, 0.957, 0.02]
+    found = session.align()
+    assert found.measured.all()
+    assert found.pairs.loc[found.pairs["placed"], "sent"].tolist() == rows
+    assert session.off_s(found).max() < TRUE_S
+    assert found.pairs["residual_s"][91] == pytest.approx(0.957, abs=2e-3)
+
+
+def test_a_lost_word_beside_a_misstamped_row_does_not_hide_it() -> None:
+    rng = np.random.default_rng(16)
+    session = Recorded(imagery(rng, 5.0, 8), rng)
+    session.sent.loc[91, "time_s"] -= 0.3
+    session.seen = session.seen.drop(index=90).reset_index(drop=True)
+    found = session.align()
+    assert found.measured[91] and not found.measured[90]
+
+
+def test_where_words_are_often_lost_a_row_is_not_given_a_word_by_its_place() -> None:
+    rng = np.random.default_rng(17)
+    session = Recorded(imagery(rng, 5.0, 8), rng, lost=0.2, unsent=0.2)
+    row = int(np.flatnonzero(session.whole)[100])
+    session.sent.loc[row, "time_s"] -= 0.3
+    found = session.align()
+    assert not found.pairs["placed"].any()
+    assert not found.measured[row]
+    assert session.off_s(found).max() < TRUE_S
+
+
+# What went wrong on the lines --------------------------------------------------------------------
+
+
+def test_a_dead_line_shows_as_codes_that_turn_into_others() -> None:
+    rng = np.random.default_rng(18)
+    session = Recorded(imagery(rng, 5.0, 8), rng)
+    dead = session.seen["code"] == Code.RATING_ON
+    session.seen["code"] = session.seen["code"].mask(dead, int(Code.RATING_ON) & ~2)
+    found = session.align()
+    assert found.lost.to_dict() == {int(Code.RATING_ON): 64}
+    assert found.spurious.to_dict() == {int(Code.RATING_ON) & ~2: 64}
+    assert found.replaced.to_dict() == {(int(Code.RATING_ON), int(Code.RATING_ON) & ~2): 64}
+
+
+def test_a_verdict_is_two_sentences_of_numbers() -> None:
+    rng = np.random.default_rng(19)
+    session = Recorded(imagery(rng, 5.0, 4), rng, drift_ppm=20.0)
+    session.seen = session.seen.drop(index=[50, 51]).reset_index(drop=True)
+    assert session.align().verdict == (
+        "262 of 264 rows have their word (0 found by place), 2 are lost, 0 words are unexpected; the"
+        " best rival clock explains 56 rows. The clock is straight: drift +20.0 ppm, residuals"
+        " 0.07 ms (median) and 0.25 ms (99 %)."
+    )
+
+
+# Refusals ----------------------------------------------------------------------------------------
+
+WRONG = "check that this is the recording of this log, and the port that carried the codes"
+
+
+def refusal(sent: pd.DataFrame, seen: pd.DataFrame) -> AlignmentRefused:
+    with pytest.raises(AlignmentRefused) as caught:
+        align(sent, seen)
+    return caught.value
+
+
+def test_another_session_at_a_persons_pace_is_refused() -> None:
+    one, other = (
+        Recorded(imagery(rng, 5.0, 8), rng) for rng in map(np.random.default_rng, (20, 21))
+    )
+    assert (one.sent["code"] == other.sent["code"]).all()
+    refused = refusal(one.sent, other.seen)
+    assert str(refused).startswith("log and recording cannot be aligned: ")
+    assert str(refused).endswith(WRONG)
+    assert refused.evidence.share < 0.5
+
+
+def test_another_session_of_the_same_plan_is_refused_by_its_numbers() -> None:
+    rng = np.random.default_rng(22)
+    session = Recorded(screening(rng, 300), rng)
+    session.sent["trial"] = identify(session.sent["code"], SESSION)
+    other = session.seen["code"].to_numpy().copy()
+    for place in np.flatnonzero(other == Code.TRIAL):
+        number = (other[place + 1] & 0x7F) << 7 | other[place + 2] & 0x7F
+        other[place : place + 4] = announce_presentation(SESSION + 1, int(number))
+    session.seen["code"] = other
+    session.seen["trial"] = identify(session.seen["code"], SESSION + 1)
+    refused = refusal(session.sent, session.seen)
+    assert refused.evidence.agreeing == 0
+
+
+def test_fixed_rate_without_numbers_is_refused() -> None:
+    rng = np.random.default_rng(23)
+    session = Recorded(screening(rng, 300, numbered=False), rng)
+    assert str(refusal(session.sent, session.seen)) == (
+        "log and recording cannot be aligned: the best clock explains 603 rows, but one that is off"
+        " by more than 14 ms explains 594: the words come too regularly to tell the two apart; give"
+        " the numbers of the presentations (column `trial`), or only the words of this run"
+    )
+
+
+def test_the_same_stream_with_numbers_or_with_jitter_is_accepted() -> None:
+    rng = np.random.default_rng(23)
+    assert Recorded(screening(rng, 300), rng).numbered().align().measured.all()
+    assert Recorded(screening(rng, 300, False, jitter=12), rng).align().measured.all()
+
+
+def test_too_much_drift_is_named() -> None:
+    rng = np.random.default_rng(24)
+    session = Recorded(imagery(rng, 5.0, 8), rng, drift_ppm=700.0)
+    assert str(refusal(session.sent, session.seen)) == (
+        "log and recording cannot be aligned: the clocks drift apart by +700 ppm, more than the 550"
+        " that a sound pair of clocks may; check the sampling rate from which the recording's times"
+        " were computed"
+    )
+
+
+def test_too_little_is_no_evidence() -> None:
+    rng = np.random.default_rng(25)
+    session = Recorded(imagery(rng, 5.0, 4), rng)
+    assert str(refusal(session.sent.head(29), session.seen)) == (
+        "log and recording cannot be aligned: the log has 29 rows with a code, and fewer than 30"
+        f" prove nothing; {WRONG}"
+    )
+    assert str(refusal(session.sent, session.seen.assign(code=0))) == (
+        f"log and recording cannot be aligned: the recording holds no words; {WRONG}"
+    )
+    few = refusal(session.sent, session.seen.head(20))
+    assert few.evidence.matched < 30
+
+
+def test_a_lost_part_is_not_laid_on_a_like_part_of_another_run() -> None:
+    """Blocks of one task are alike for a minute; a jump of the clock must prove more than that."""
+    rng = np.random.default_rng(26)
+    before = Recorded(imagery(rng, 5.0, 6), rng)
+    session = Recorded(imagery(rng, 2000.0, 8), rng, kept=(0.3, 1.0))
+    found = align(session.sent, pd.concat([before.seen, session.seen], ignore_index=True))
+    assert found.clock.jumps == 0
+    assert (found.pairs["seen"] >= len(before.seen)).all()
+    assert not found.measured[: round(0.3 * len(session.sent))].any()
+
+
+# Numbers in the stream ---------------------------------------------------------------------------
+
+
+def test_every_word_of_a_presentation_has_its_number() -> None:
+    number = SESSION * MAX_PRESENTATION + 7
+    stream = [
+        *announce_session(SESSION),
+        Code.IMAGE_ON,
+        0,
+        *announce_presentation(SESSION, 7),
+        Code.IMAGE_OFF,
+    ]
+    expected = [None] * 5 + [number, None, *[number] * 5]
+    assert identify(stream).astype(object).where(lambda n: n.notna(), None).tolist() == expected
+    assert identify(stream, SESSION).equals(identify(stream))
+
+
+def test_words_of_another_session_have_no_number() -> None:
+    stream = [*announce_session(77), Code.IMAGE_ON, *announce_presentation(77, 7), Code.IMAGE_OFF]
+    assert identify(stream, SESSION).isna().all()
+    assert identify(stream).notna().sum() == 6
+
+
+def test_an_announcement_that_was_lost_does_not_leave_words_to_the_session_before() -> None:
+    ours = [Code.IMAGE_ON, *announce_presentation(SESSION, 7), Code.IMAGE_OFF]
+    stream = pd.Series([*announce_session(77), *ours], index=range(100, 111))
+    numbers = identify(stream, SESSION)
+    assert numbers.index.equals(stream.index)
+    assert numbers.dropna().tolist() == [SESSION * MAX_PRESENTATION + 7] * 6
+
+
+def test_a_damaged_number_is_none() -> None:
+    stream = [Code.IMAGE_ON, *announce_presentation(SESSION, 7), Code.IMAGE_OFF]
+    for place in range(2, 5):
+        damaged = [*stream]
+        damaged[place] ^= 4
+        assert identify(damaged, SESSION).isna().all()
+
+
+# A real laboratory -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def newold(
+    shared_data: Callable[[str], Path],
+) -> list[tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]]:
+    """83 logs, each with what is known of it and the whole recording."""
+    folder = shared_data("human_newold")
+    pairs = json.loads((folder / "expected.json").read_text())["pairs"]
+    of = {p["folder"]: folder / "events" / p["folder"] for p in pairs}
+    events = {name: read_events(place / "eventsRaw.mat") for name, place in of.items()}
+    return [
+        (p, read_log(of[p["folder"]] / f"newold{p['run']}.txt"), events[p["folder"]]) for p in pairs
+    ]
+
+
+def test_real_logs_are_found_in_their_recordings(newold: Any) -> None:
+    matched = expected = 0
+    for known, sent, events in newold:
+        found = align(sent, events)
+        matched += len(found.pairs)
+        expected += known["code_matched"]
+        coarse = known["log_step_ms"] > 5
+        name = f"{known['folder']} {known['run']}"
+        assert found.drift_ppm == pytest.approx(known["drift_ppm"], abs=2 if coarse else 0.5), name
+        assert found.tick_s * 1e3 == pytest.approx(known["log_step_ms"], rel=0.005), name
+        residual_ms = found.pairs["residual_s"][~found.pairs["placed"]].abs() * 1e3
+        assert residual_ms.median() < known["residual_median_ms"] + 0.05, name
+        assert residual_ms.quantile(0.99) < (10 if coarse else 3), name
+        twins = events["run"].to_numpy()[found.pairs["seen"]] != known["run"]
+        assert twins.sum() <= (10 if name == "P27HMH_022310/NO 84" else 0), name
+    assert matched >= 0.999 * expected
+
+
+def test_real_logs_are_refused_on_recordings_that_are_not_theirs(newold: Any) -> None:
+    for (known, sent, events), (other, _, others) in zip(newold, newold[5:], strict=False):
+        if {known["folder"], other["folder"]} == {"P51CS_070117/NO1", "P51CS_070117/NO3"}:
+            continue  # two runs of one recording
+        refusal(sent, others)
+        refusal(sent, events[events["run"] != known["run"]])
