@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analysis.clock import Clock, Times
 from analysis.matching import (
     FEWEST_ROWS,
+    TICK_SHORTEST_S,
     Match,
     agreeing,
     clear_lead,
@@ -143,7 +144,8 @@ class Alignment:
         residual_ms = self.pairs.loc[~placed, "residual_s"].abs() * 1e3
         pieces = len(self.clock.pieces)
         shape = "straight" if pieces == 1 else f"in {pieces} pieces, {self.clock.jumps} jumps"
-        steps = "" if np.isnan(self.tick_s) else f"; the log steps by {self.tick_s * 1e3:.3g} ms"
+        coarse = self.tick_s > TICK_SHORTEST_S
+        steps = f"; the log's clock steps by {self.tick_s * 1e3:.3g} ms" if coarse else ""
         return (
             f"{len(self.pairs)} of {found.rows} rows have their word ({int(placed.sum())} found by"
             f" place), {int(self.lost.sum())} are lost, {int(self.spurious.sum())} words are"
@@ -274,7 +276,7 @@ def _weigh(log: Words, words: Words, match: Match, expected_s: Times, tick_s: fl
         jumps=match.clock.jumps,
         drift_ppm=match.clock.drift_ppm,
         tolerance_s=match.tolerance_s,
-        tick_s=tick_s if match.step_s == tick_s else np.nan,
+        tick_s=tick_s if match.step_s >= 0.9 * tick_s else np.nan,
     )
 
 

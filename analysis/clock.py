@@ -71,17 +71,29 @@ class Clock:
         Between two pieces it is interpolated, before the first and after the last extrapolated.
         Where the log's clock was set back it shows the same time twice: that is NaN.
         """
-        corners = np.array([(p.start_s, p.end_s) for p in self.pieces])
-        images = np.array([p(np.array([p.start_s, p.end_s])) for p in self.pieces])
-        seen = np.maximum.accumulate(images.ravel())
-        result = np.interp(log_s, np.maximum.accumulate(corners.ravel()), seen)
+        seen_s, shown = np.full(len(log_s), np.nan), np.zeros(len(log_s), int)
+        for run in self._runs():
+            ends = np.array([(piece.start_s, piece.end_s) for piece in run]).ravel()
+            images = np.concatenate(
+                [piece(np.array([piece.start_s, piece.end_s])) for piece in run]
+            )
+            here = (log_s >= ends[0]) & (log_s <= ends[-1])
+            seen_s[here] = np.interp(log_s[here], ends, np.maximum.accumulate(images))
+            shown += here
         first, last = self.pieces[0], self.pieces[-1]
-        result = np.where(log_s < first.start_s, first(log_s), result)
-        result = np.where(log_s > last.end_s, last(log_s), result)
+        before = log_s < min(piece.start_s for piece in self.pieces)
+        after = (log_s > last.end_s) & (shown == 0)
+        seen_s = np.where(before, first(log_s), np.where(after, last(log_s), seen_s))
+        return np.where(shown > 1, np.nan, seen_s)
+
+    def _runs(self) -> list[list[Piece]]:
+        """Pieces between which the log's clock was not set back."""
+        runs = [[self.pieces[0]]]
         for before, after in zip(self.pieces, self.pieces[1:], strict=False):
             if after.start_s < before.end_s:
-                result[(log_s >= after.start_s) & (log_s <= before.end_s)] = np.nan
-        return result
+                runs.append([])
+            runs[-1].append(after)
+        return runs
 
     def reaches(self, n_rows: int) -> list[tuple[int, int]]:
         """Rows over which each piece may hold, half-open: up to where its neighbours were fitted.

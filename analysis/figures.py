@@ -1,13 +1,13 @@
-"""Pictures of the report: residuals of the alignment, units one by one, populations.
+"""Pictures of the report: residuals of the alignment, populations, units one by one.
 
-Only drawn here: nothing is computed that the document does not hold, but for what the eye sees
-alone (rasters, response curves, histograms).  A drawing is text that goes into the page as it is;
-the same results give the same text.
+Every number comes from the results; only what is there for the eye alone (rasters, response curves,
+histograms) is made here.  The same results give the same picture, to the byte.
 """
 
 import base64
 import io
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,22 +16,25 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 from numpy.typing import NDArray
 
+from analysis.align import Alignment
 from analysis.axis import axis_weights, projections
-from analysis.gather import Session
+from analysis.imagery import ImaginedCode
 from analysis.inference import LEVEL
 from analysis.pipeline import Imagining, Results, Tuning, Viewing
-from analysis.responses import psth
+from analysis.responses import Window
 from task.contract.sessionlog import Kind
 
-Times = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
-# Okabe & Ito's palette: told apart by people who are colour-blind.
-BLUE, RED, GREY, GREEN, INK = "#0072B2", "#D55E00", "#9a9a9a", "#009E73", "#222222"
-PALE_BLUE, PALE_RED = "#d6e8f3", "#f9e0d0"
+# From the palette of Okabe and Ito, told apart by the colour-blind too.
+BLUE, RED, INK = "#0072B2", "#D55E00", "#222222"
+GREY, PALE, PALE_BLUE, PALE_RED = "#8a8a8a", "#cfcfcf", "#dcebf5", "#fae3d4"
 
-WIDTH_IN = 9.6  # of the page's column, 960 px
+WIDTH_IN = 9.6  # of the page's column
+_DPI = 200  # of dots and ticks that are drawn as pixels: two for each of the page's
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
@@ -48,18 +51,14 @@ _STYLE = {
     "svg.hashsalt": "imagery",
     "svg.fonttype": "path",
 }
-_DPI = 200  # of what is drawn in pixels: twice those of the page
+
+MOST_RUNS = 4
+SHARE_COMPARED = 5  # response curves: the fifth of the pictures highest and lowest on the axis
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A figure for the page.
-
-    Attributes
-    ----------
-    uri : the figure itself, as the address of an image
-    alt : what it shows, for those who cannot see it
-    """
+    """A figure: its address, which holds the whole image, and what it shows in words."""
 
     uri: str
     alt: str
@@ -71,227 +70,333 @@ def _drawing(figure: Figure, alt: str) -> Drawing:
     return Drawing("data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode(), alt)
 
 
-# Alignment -----------------------------------------------------------------------------------------
-
-MOST_RUNS = 4
+# Alignment ---------------------------------------------------------------------------------------
 
 
-def shown_runs(alignment: Sequence[dict[str, Any]]) -> list[int]:
-    """Positions of the runs whose residuals are drawn: all if few, else the first and the worst.
+def shown_runs(alignment: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Positions of the runs whose residuals are drawn.
 
-    The worst are those with the largest 99 % residual.
+    All if they are few; else the first, and those with the largest 99 % residual.
     """
     if len(alignment) <= MOST_RUNS:
         return list(range(len(alignment)))
-    by_residual = sorted(
-        range(1, len(alignment)), key=lambda n: -alignment[n]["residual_p99_ms"]
-    )
-    return [0, *by_residual[: MOST_RUNS - 1]]
+    later = range(1, len(alignment))
+    return [0, *sorted(later, key=lambda n: -alignment[n]["residual_p99_ms"])[: MOST_RUNS - 1]]
 
 
 def residuals(results: Results) -> Drawing:
     """Recorded less expected time of every word, over time, for the runs of `shown_runs`."""
-    runs = [(s, run) for s in results.gathered.sessions for run in s.runs]
-    chosen = shown_runs(results.document["alignment"])
+    runs = [(s.name, run) for s in results.gathered.sessions for run in s.runs]
+    chosen = [runs[n] for n in shown_runs(results.document["alignment"])]
     with rc_context(_STYLE):
-        figure = Figure(figsize=(WIDTH_IN, 0.45 + 1.35 * len(chosen)))
+        figure = Figure(figsize=(WIDTH_IN, 0.4 + 1.4 * len(chosen)))
         axes = figure.subplots(len(chosen), 1, squeeze=False)[:, 0]
-        for ax, n in zip(axes, chosen, strict=True):
-            session, run = runs[n]
+        for ax, (session, run) in zip(axes, chosen, strict=True):
             _residuals(ax, run.alignment)
-            ax.set_title(f"{session.name}, {run.name}", loc="left")
-        axes[-1].set_xlabel("minutes since the first code of the run, recording's clock")
+            ax.set_title(f"{session}, {run.name}", loc="left")
+        axes[-1].set_xlabel("minutes since the first code of the run")
         figure.tight_layout(pad=0.6, h_pad=0.9)
-        return _drawing(figure, "Residuals of the alignment over time")
+        return _drawing(figure, "Residuals of the alignment over time, run by run")
 
 
-def _residuals(ax: Axes, alignment: Any) -> None:
-    pairs = alignment.pairs
-    time_s = alignment.time_s.to_numpy()
-    start_s = float(np.nanmin(time_s))
-    minutes = (time_s - start_s) / 60
-    residual_ms = pairs["residual_s"].to_numpy() * 1e3
-    placed = pairs["placed"].to_numpy()
-    at = minutes[pairs["sent"]]
-    reach = max(1.0, 1.15 * np.abs(residual_ms[~placed]).max(initial=0.0))
-    ax.plot(at[~placed], residual_ms[~placed], ".", color=BLUE, markersize=2.5, rasterized=True)
-    outside = residual_ms[placed].clip(-reach, reach)
-    ax.plot(at[placed], outside, "^", color=RED, markersize=5, clip_on=False)
-    lost = minutes[~alignment.measured.to_numpy() & alignment.time_s.notna().to_numpy()]
-    ax.plot(lost, np.full(len(lost), -reach), "|", color=INK, markersize=7, clip_on=False)
+def _residuals(ax: Axes, found: Alignment) -> None:
+    minutes = (found.time_s.to_numpy() - np.nanmin(found.time_s)) / 60
+    at = minutes[found.pairs["sent"]]
+    residual_ms = found.pairs["residual_s"].to_numpy() * 1e3
+    placed = found.pairs["placed"].to_numpy()
+    reach = max(1.0, 1.1 * float(np.abs(residual_ms[~placed]).max(initial=0.0)))
+    lost = minutes[~found.measured.to_numpy()]
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
-    ax.set(ylim=(-reach, reach), xlim=(0, max(minutes.max(), 0.01)), ylabel="residual (ms)")
+    ax.plot(at[~placed], residual_ms[~placed], ".", color=BLUE, markersize=2.5, rasterized=True)
+    beyond = residual_ms[placed].clip(-reach, reach)
+    ax.plot(at[placed], beyond, "^", color=RED, markersize=5, clip_on=False)
+    ax.plot(lost, np.full(len(lost), -reach), "|", color=INK, markersize=8, clip_on=False)
+    ax.set(ylim=(-reach, reach), xlim=(0, np.nanmax(minutes)), ylabel="residual (ms)")
 
 
-def clocks(alignment: Sequence[dict[str, Any]]) -> Drawing:
-    """Drift and residual of every run."""
-    drift = [run["drift_ppm"] for run in alignment]
+def clocks(alignment: Sequence[Mapping[str, Any]]) -> Drawing:
+    """Drift and residuals of all runs, where they are too many to be drawn one by one."""
     with rc_context(_STYLE):
-        figure = Figure(figsize=(WIDTH_IN, 2.6))
+        figure = Figure(figsize=(WIDTH_IN, 2.5))
         left, right = figure.subplots(1, 2)
-        left.hist(drift, bins=30, color=BLUE)
-        left.set(xlabel="drift of the recording against the log (ppm)", ylabel="runs")
+        left.hist([run["drift_ppm"] for run in alignment], bins=40, color=BLUE)
+        left.set(xlabel="drift of the recording's clock (ppm)", ylabel="runs")
         for name, color, label in (
-            ("residual_median_ms", BLUE, "median"),
-            ("residual_p99_ms", RED, "99 %"),
+            ("residual_median_ms", BLUE, "median of a run"),
+            ("residual_p99_ms", RED, "99 % of a run"),
         ):
             values = np.sort([run[name] for run in alignment])
-            right.plot(values, np.arange(1, len(values) + 1), color=color, label=label)
-        right.set(xscale="log", xlabel="size of the residual in a run (ms)", ylabel="runs up to this")
+            right.plot(values, np.arange(1, len(values) + 1), ".-", color=color, label=label)
+        right.set(xlabel="residual (ms)", ylabel="runs with at most this", xlim=(0, None))
         right.legend(loc="lower right")
         figure.tight_layout(pad=0.6, w_pad=2.5)
         return _drawing(figure, "Drift and residuals of all runs")
 
 
-# Populations ---------------------------------------------------------------------------------------
+# Populations -------------------------------------------------------------------------------------
 
 
 def left_out_r2(viewings: Sequence[Viewing]) -> Drawing:
-    """Variance of the rates to left-out pictures that each unit's axis explains, pool by pool."""
+    """Variance of the rates to left-out pictures that the units' axes explain, pool by pool."""
     columns = min(4, len(viewings))
     rows = -(-len(viewings) // columns)
-    known = [v.fit.r2.dropna() for v in viewings]
-    high = max(0.1, *(r2.max() for r2 in known if len(r2)))
-    edges = np.linspace(-0.2, high + 0.02, 34)
+    highest = max(float(v.fit.r2.max()) for v in viewings)
+    edges = np.linspace(-0.15, max(0.3, highest) + 0.01, 34)
     with rc_context(_STYLE):
-        height = 2.7 if rows == 1 else 0.3 + 1.9 * rows
-        figure = Figure(figsize=(WIDTH_IN if columns > 1 else 6.4, height))
+        size = (WIDTH_IN, 0.2 + 1.9 * rows) if columns > 1 else (WIDTH_IN / 2, 2.4)
+        figure = Figure(figsize=size)
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for ax, viewing, r2 in zip(axes, viewings, known, strict=False):
-            tuned = (viewing.fit.q[r2.index] <= LEVEL).to_numpy()
-            values = r2.to_numpy().clip(edges[0], edges[-1])
-            ax.hist(
-                [values[tuned], values[~tuned]],
-                bins=edges.tolist(),
-                stacked=True,
-                color=[BLUE, "#cfcfcf"],
-                label=["axis-tuned", "not"],
-            )
-            ax.axvline(0, color=INK, linewidth=0.8, linestyle=":")
+        for ax, viewing in zip(axes, viewings, strict=False):
+            _stacked(ax, viewing.fit.r2.clip(edges[0]), viewing.fit.q <= LEVEL, edges)
             if len(viewings) > 1:
-                ax.set_title(_wrapped(viewing.pool), loc="left", fontsize=8)
+                ax.set_title(textwrap.fill(viewing.pool, 30), loc="left", fontsize=8)
         for ax in axes[len(viewings) :]:
             ax.set_axis_off()
         for ax in axes[::columns]:
             ax.set_ylabel("units")
         for ax in axes[max(0, len(viewings) - columns) : len(viewings)]:
-            ax.set_xlabel("r² on left-out pictures")
-        axes[0].legend()
+            ax.set_xlabel("r² of left-out pictures")
+        axes[0].legend(loc="upper right")
         figure.tight_layout(pad=0.6)
-        return _drawing(figure, "Distribution over units of the variance explained")
+        return _drawing(figure, "Distribution over units of the r² of left-out pictures")
 
 
-def _wrapped(text: str, width: int = 28) -> str:
-    import textwrap
+def _stacked(ax: Axes, values: pd.Series, tuned: pd.Series, edges: Floats) -> None:
+    """Histogram over units, those with an axis at the bottom."""
+    known = values.dropna()
+    blue = tuned[known.index].to_numpy(dtype=bool)
+    ax.hist(
+        [known[blue], known[~blue]],
+        bins=edges.tolist(),
+        stacked=True,
+        color=[BLUE, PALE],
+        label=["axis-tuned in viewing", "not axis-tuned"],
+    )
+    ax.axvline(0, color=INK, linewidth=0.8, linestyle=":")
 
-    return "\n".join(textwrap.wrap(text, width))
 
-
-def imagined_r(imagining: Imagining, tuned: set[str]) -> Drawing:
-    """How imagery follows each quantity: r of every unit, and their mean against its chance."""
-    assert imagining.code
-    codes = {
-        "projection on the preferred axis": imagining.code.axis,
-        "projection on the orthogonal axis": imagining.code.orthogonal,
-        "rate while the picture was seen": imagining.code.viewing,
+def imagined_r(imagining: Imagining, tuned: Iterable[str]) -> Drawing:
+    """How imagery follows what viewing says: r of every unit, and their mean against chance."""
+    code = imagining.code
+    assert code
+    asked = {
+        "projection on the preferred axis": code.axis,
+        "projection on the orthogonal axis": code.orthogonal,
+        "rate when the picture was seen": code.viewing,
     }
-    edges = np.linspace(-1, 1, 21).tolist()
     with rc_context(_STYLE):
-        figure = Figure(figsize=(WIDTH_IN, 4.2))
+        figure = Figure(figsize=(WIDTH_IN, 4.3))
         grid = figure.subplots(2, 3)
-        for (over, under), (name, code) in zip(grid.T, codes.items(), strict=True):
-            r = code.units["r"].dropna()
-            blue = r.index.isin(list(tuned))
-            over.hist(
-                [r[blue], r[~blue]],
-                bins=edges,
-                stacked=True,
-                color=[BLUE, "#cfcfcf"],
-                label=["axis-tuned in viewing", "not"],
-            )
-            over.axvline(0, color=INK, linewidth=0.8, linestyle=":")
-            over.set(title=name, xlabel="r over the imagined pictures, unit by unit", xlim=(-1, 1))
-            kept = code.units["r"].notna().to_numpy()
-            side = np.abs if code.two_sided else np.asarray
-            null = side(code.null[:, kept]).mean(axis=1)
-            under.hist(null, bins=30, color="#cfcfcf")
-            under.axvline(side(r.to_numpy()).mean(), color=RED, linewidth=2)
-            under.set_xlabel("mean |r| over units" if code.two_sided else "mean r over units")
+        for (over, under), (name, answer) in zip(grid.T, asked.items(), strict=True):
+            r = answer.units["r"]
+            _stacked(over, r, pd.Series(r.index.isin(list(tuned)), r.index), np.linspace(-1, 1, 21))
+            over.set(title=f"imagery rate and\n{name}", xlabel="r of a unit", xlim=(-1, 1))
+            _against_chance(under, answer)
         grid[0, 0].set_ylabel("units")
-        grid[1, 0].set_ylabel("exchanges")
+        grid[1, 0].set_ylabel("exchanges of items")
         grid[0, 0].legend(loc="upper left")
         figure.tight_layout(pad=0.6, w_pad=1.5, h_pad=1.2)
         return _drawing(figure, "Correlation of imagery rates with what is known from viewing")
 
 
-# Units ---------------------------------------------------------------------------------------------
+def _against_chance(ax: Axes, code: ImaginedCode) -> None:
+    kept = code.units["r"].notna().to_numpy()
+    r, null = code.units["r"].to_numpy()[kept], code.null[:, kept]
+    if code.two_sided:
+        r, null = np.abs(r), np.abs(null)
+    ax.hist(null.mean(axis=1), bins=30, color=PALE, label="items exchanged within blocks")
+    ax.axvline(float(r.mean()), color=RED, linewidth=2, label="observed")
+    ax.set_xlabel("mean over units of |r|" if code.two_sided else "mean over units of r")
+    ax.margins(y=0.3)
+    ax.legend(loc="upper left", fontsize=7)
+
+
+# Units -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Trials:
-    """Spikes of a unit around trials: `time_s` (around the onset), `row` (which trial), and names.
+class _Around:
+    """Spikes of a unit around trials.
 
-    `item` says for each trial which picture, `curve` its response curve by groups of pictures.
+    Attributes
+    ----------
+    time_s, trial : of each spike: seconds after the onset, and the position of its trial
+    item : picture of each trial
+    window_s : what is looked at
     """
 
-    onset_s: Times
+    time_s: Floats
+    trial: NDArray[np.intp]
     item: NDArray[Any]
-    train_s: Times
+    window_s: Window
+
+
+# Spikes of one recording, and the onsets and pictures of its trials.
+_Part = tuple[Floats, Floats, NDArray[Any]]
+
+
+def _around(parts: Sequence[_Part], window_s: Window) -> _Around:
+    times, trials, trials_before = [], [], 0
+    for train_s, onset_s, _ in parts:
+        first, stop = np.searchsorted(train_s, onset_s[:, None] + np.array(window_s)).T
+        trial = np.repeat(np.arange(len(onset_s)), stop - first)
+        spikes = [np.arange(*ends) for ends in zip(first, stop, strict=True)]
+        times.append(train_s[np.concatenate(spikes)] - onset_s[trial])
+        trials.append(trial + trials_before)
+        trials_before += len(onset_s)
+    items = np.concatenate([item for _, _, item in parts])
+    return _Around(np.concatenate(times), np.concatenate(trials), items, window_s)
 
 
 def unit(results: Results, tuning: Tuning) -> Drawing:
-    """One unit in viewing, and below it in imagery where it was recorded there."""
+    """One unit in viewing, and below in imagery, where it was recorded there."""
     viewing = next(v for v in results.viewings if v.pool == tuning.pool)
     imagined = [i for i in results.imaginings if tuning.unit in i.trials.during]
     with rc_context(_STYLE):
-        rows = 1 + len(imagined)
-        figure = Figure(figsize=(WIDTH_IN, 2.75 * rows))
+        height = 0.15 + 2.6 * (1 + len(imagined))
+        figure = Figure(figsize=(WIDTH_IN, height))
         grid = figure.add_gridspec(
-            rows, 3, left=0.06, right=0.99, top=1 - 0.1 / rows, bottom=0.17 / rows,
-            wspace=0.24, hspace=0.42, width_ratios=(1.25, 1, 1),
+            1 + len(imagined), 3, left=0.055, right=0.99, top=1 - 0.27 / height,
+            bottom=0.42 / height, wspace=0.2, hspace=0.36, width_ratios=(1.3, 1, 1),
         )  # fmt: skip
-        window = tuple(results.document["viewing"][0]["window_s"])
-        cells = grid[0, 0].subgridspec(2, 1, height_ratios=(2, 1), hspace=0.12)
-        raster, curve = figure.add_subplot(cells[0]), figure.add_subplot(cells[1])
-        _viewed(raster, curve, _viewed_trials(results, tuning), tuning.preferred, window)
-        rates = viewing.rates[tuning.unit]
-        shown = next(
-            s for s in results.document["shown"]["units"] if s["unit"] == tuning.unit
-        )
-        along, across = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[0, 2])
-        _tuning(along, tuning.preferred, rates, shown["preferred"], BLUE)
-        along.set(title="preferred axis", xlabel="projection, axis fitted without the picture")
-        along.set_ylabel("rate (Hz)")
-        _tuning(across, tuning.orthogonal, rates, shown["orthogonal"], GREY)
-        across.set(title="orthogonal axis", xlabel="projection, axes fitted without the picture")
-        across.sharey(along)
+        _viewing_row(figure, grid, results, viewing, tuning)
         for row, imagining in enumerate(imagined, start=1):
-            _imagery_row(figure, grid, row, results, imagining, viewing, tuning.unit)
-        return _drawing(figure, f"Unit {tuning.unit}")
+            _imagery_row(figure, grid, row, imagining, viewing, tuning.unit)
+        return _drawing(figure, f"Unit {tuning.unit}: spikes, tuning, and imagery if recorded")
 
 
-def _of_unit(results: Results, unit: str) -> tuple[str, str]:
-    recording, _, label = unit.rpartition("/")
-    return recording, label
+def _viewing_row(
+    figure: Figure, grid: GridSpec, results: Results, viewing: Viewing, tuning: Tuning
+) -> None:
+    numbers = next(s for s in results.document["shown"]["units"] if s["unit"] == tuning.unit)
+    counted = next(v["window_s"] for v in results.document["viewing"] if v["pool"] == tuning.pool)
+    bin_s, margin_s = (0.02, 0.2) if counted[1] < 1 else (0.05, 0.5)
+    around = _around(_viewed(results, tuning), (-margin_s, counted[1] + margin_s))
+    ranked = list(tuning.preferred.sort_values().index)
+    few = max(1, len(ranked) // SHARE_COMPARED)
+    raster, curve = _raster_and_curve(figure, grid, 0)
+    _raster(raster, around, ranked)
+    raster.set(ylabel="pictures,\nby axis", title="viewing", yticks=[])
+    groups = {"highest fifth": (ranked[-few:], BLUE), "lowest fifth": (ranked[:few], GREY)}
+    _curves(curve, around, groups, bin_s)
+    curve.axvspan(*counted, color=PALE_BLUE, zorder=0, linewidth=0)
+    curve.set_xlabel("seconds after the picture came on")
+    along, across = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[0, 2])
+    rates = viewing.rates[tuning.unit]
+    _tuning(along, tuning.preferred, rates, numbers["preferred"], BLUE)
+    _tuning(across, tuning.orthogonal, rates, numbers["orthogonal"], INK)
+    along.set(title="preferred axis", ylabel="rate in viewing (Hz)")
+    across.set(title="orthogonal axis")
 
 
-def _sessions(results: Results, unit: str) -> list[tuple[Session, Times]]:
-    recording, _, label = unit.rpartition("/")
-    return [
-        (s, np.asarray(s.units.of(label)))
-        for s in results.gathered.sessions
-        if s.recording == recording and label in s.units.table.index
-    ]
-
-
-def _viewed_trials(results: Results, tuning: Tuning) -> list[_Trials]:
-    """Trials of the pool, session by session."""
+def _viewed(results: Results, tuning: Tuning) -> list[_Part]:
+    recording, _, label = tuning.unit.rpartition("/")
     found = []
-    for session, train in _sessions(results, tuning.unit):
+    for session in results.gathered.sessions:
+        if session.recording != recording or label not in session.units.table.index:
+            continue
         for run in session.runs:
             viewed = run.trials[run.trials["kind"] == Kind.VIEW]
             if run.pool == tuning.pool and len(viewed):
-                found.append(
-                    _Trials(viewed["onset_s"].to_numpy(), viewed["item"].to_numpy(), train)
-                )
+                onset_s, item = viewed["onset_s"].to_numpy(float), viewed["item"].to_numpy()
+                found.append((session.units.of(label), onset_s, item))
     return found
+
+
+def _imagery_row(
+    figure: Figure, grid: GridSpec, row: int, imagining: Imagining, viewing: Viewing, unit: str
+) -> None:
+    trials, seen = imagining.trials, viewing.rates[unit]
+    along = _imagined_projection(imagining, viewing, unit)
+    ranked = list(along.index)
+    during, before = imagining.windows["during_s"], imagining.windows["before_s"]
+    onset_s, item = imagining.cue_s.to_numpy(float), trials.item.to_numpy()
+    train_s = imagining.session.units.of(unit.rpartition("/")[2])
+    around = _around([(train_s, onset_s, item)], (min(-1.0, before[0]), during[1] + 0.5))
+    raster, curve = _raster_and_curve(figure, grid, row)
+    _raster(raster, around, ranked)
+    raster.set_yticks(range(len(ranked)), [str(n) for n in range(1, len(ranked) + 1)])
+    raster.set(ylabel="pictures,\nby axis", title=f"imagery ({imagining.session.name})")
+    half = len(ranked) // 2
+    groups = {"upper half": (ranked[-half:], RED), "lower half": (ranked[:half], GREY)}
+    _curves(curve, around, groups, 0.25)
+    curve.axvspan(*before, color="#e6e6e6", zorder=0, linewidth=0)
+    curve.axvspan(*during, color=PALE_RED, zorder=0, linewidth=0)
+    curve.set_xlabel("seconds after the cue")
+    rate = trials.during[unit].groupby(trials.item)
+    imagined = pd.DataFrame({"rate": rate.mean(), "sem": rate.sem()}).loc[ranked]
+    by_axis, by_rate = figure.add_subplot(grid[row, 1]), figure.add_subplot(grid[row, 2])
+    _numbered(by_axis, along, imagined)
+    _numbered(by_rate, seen.loc[ranked], imagined)
+    by_axis.set(title="imagery along the preferred axis", ylabel="rate in imagery (Hz)")
+    by_axis.set_xlabel("projection, axis fitted without these pictures")
+    by_rate.set(title="imagery and viewing", xlabel="rate in viewing (Hz)")
+
+
+def _imagined_projection(imagining: Imagining, viewing: Viewing, unit: str) -> pd.Series:
+    """Imagined pictures on the axis fitted without them, ascending."""
+    items = pd.Index(imagining.trials.item.unique())
+    weights = axis_weights(viewing.rates[[unit]].drop(index=items), viewing.space)
+    return projections(weights, viewing.space.at(items))[unit].sort_values()
+
+
+def imagined_order(imagining: Imagining, viewing: Viewing, unit: str) -> list[str]:
+    """Imagined pictures in the order of their numbers in the figure of a unit."""
+    return list(map(str, _imagined_projection(imagining, viewing, unit).index))
+
+
+def _raster_and_curve(figure: Figure, grid: GridSpec, row: int) -> tuple[Axes, Axes]:
+    cells = grid[row, 0].subgridspec(2, 1, height_ratios=(1.6, 1), hspace=0.08)
+    raster, curve = figure.add_subplot(cells[0]), figure.add_subplot(cells[1])
+    raster.tick_params(labelbottom=False)
+    return raster, curve
+
+
+def _raster(ax: Axes, around: _Around, ranked: Sequence[Any]) -> None:
+    """Spikes, trial by trial; pictures from bottom to top in the order given."""
+    order = np.argsort(pd.Index(ranked).get_indexer(pd.Index(around.item)), kind="stable")
+    line = np.empty(len(order))
+    line[order] = (np.arange(len(order)) + 0.5) * len(ranked) / len(order) - 0.5
+    size = float(np.clip(200 / len(order), 0.7, 2.2))
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.plot(
+        around.time_s, line[around.trial], "|", color=INK, markersize=size, markeredgewidth=0.6,
+        rasterized=True,
+    )  # fmt: skip
+    ax.set(xlim=around.window_s, ylim=(-0.5, len(ranked) - 0.5))
+
+
+def _curves(
+    ax: Axes, around: _Around, groups: Mapping[str, tuple[Sequence[Any], str]], bin_s: float
+) -> None:
+    """Mean rate over time of groups of pictures; a last bin that is not whole is left out."""
+    start, stop = around.window_s
+    edges = start + bin_s * np.arange(int((stop - start) / bin_s + 1e-6) + 1)
+    for name, (items, color) in groups.items():
+        member = np.isin(around.item, list(items))
+        counts, _ = np.histogram(around.time_s[member[around.trial]], edges)
+        rate_hz = counts / (max(1, member.sum()) * bin_s)
+        ax.plot(edges[:-1] + bin_s / 2, rate_hz, color=color, linewidth=1.3, label=name)
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.set(xlim=around.window_s, ylim=(0, max(1.0, 1.35 * ax.dataLim.ymax)), ylabel="Hz")
+    ax.legend(loc="upper left", fontsize=7, handlelength=1.2, borderaxespad=0.1, ncols=2)
+
+
+def _tuning(
+    ax: Axes, projection: pd.Series, rates: pd.Series, bins: Sequence[Mapping[str, Any]], color: str
+) -> None:
+    """Rate along an axis: every picture, and means of bins with their standard errors."""
+    of = pd.DataFrame(list(bins))
+    ax.plot(projection, rates[projection.index], ".", color=PALE, markersize=3, rasterized=True)
+    ax.errorbar(of["projection"], of["rate"], of["sem"], color=color, marker="o", markersize=4)
+    top = max(float(rates.quantile(0.99)), float((of["rate"] + of["sem"].fillna(0)).max()))
+    ax.set(ylim=(-0.03 * top, 1.12 * top), xlabel="projection, fitted without the picture")
+
+
+def _numbered(ax: Axes, known: pd.Series, imagined: pd.DataFrame) -> None:
+    """Imagined pictures as the numbers that the raster gives them, with standard errors."""
+    ax.errorbar(known, imagined["rate"], imagined["sem"], fmt="none", ecolor=PALE, zorder=1)
+    ax.scatter(known, imagined["rate"], s=95, facecolor="white", edgecolor=RED, zorder=2)
+    for n, (x, y) in enumerate(zip(known, imagined["rate"], strict=True), start=1):
+        ax.text(x, y, str(n), fontsize=7, color=INK, ha="center", va="center", zorder=3)
+    ax.margins(0.1)

@@ -24,9 +24,9 @@ FEWEST_ROWS = 30
 ANCHOR_S = 0.03  # half the width of a vote, and 10 ms for a stepping clock
 SLACK_S = 0.003  # what a flip, a port and a recorder may differ by
 STEP_SHARE = 1.1  # of the log's own step, by which its stamps may be early
-STEP_SPREAD = 2.0  # a step is not wider than twice what 95 % of the residuals reach
+STEP_SPREAD = 2.2  # times what 95 % of residuals reach is their range, if they are spread evenly
 BEND_S = 0.001  # a line is given up where the running median of its residuals leaves this band ...
-BEND_SHARE = 0.4  # ... and this share of the log's step
+BEND_SHARE = 0.2  # ... and this share of the log's step
 REFINEMENTS = 4
 HAND_OVER_ROWS = 1  # one lost word must not decide where a clock jumped
 LOCAL_ROWS = 31  # a word found ...
@@ -128,8 +128,12 @@ def log_tick(log_s: Times) -> float:
     interval = np.sort(interval[(interval > 0) & (interval < TICK_SPAN_S)])
     if len(interval) < FEWEST_ROWS:
         return np.nan
-    counts = np.bincount(np.round(interval / TICK_BIN_S).astype(int), minlength=TICK_BINS)
-    power = np.fft.rfft(counts).real / len(interval)
+    interval = interval[
+        np.diff(interval // TICK_BIN_S, prepend=-1) > 0
+    ]  # durations of the task once
+    there = np.zeros(TICK_BINS)
+    there[np.round(interval / TICK_BIN_S).astype(int)] = 1
+    power = np.fft.rfft(there).real / there.sum()
     span_s = TICK_BINS * TICK_BIN_S
     low, high = int(span_s / TICK_LONGEST_S), int(span_s / TICK_SHORTEST_S)
     strong = np.flatnonzero(power[low:high] > TICK_POWER)
@@ -256,7 +260,7 @@ def _anchors(log: Words, words: Words) -> Integers:
 
 def _step_s(log: Words, words: Words, word: Integers, tick_s: float) -> float:
     """By how much stamps may be early: the log's step, or less where the residuals say so."""
-    clock = _fit(log, words, word, float(np.nan_to_num(tick_s)))
+    clock = _fit(log, words, word, 0.0)
     rows = np.flatnonzero(word >= 0)
     residual_s = words.time_s[word[rows]] - clock.infer(log.time_s, np.arange(len(log)))[0][rows]
     return float(np.fmin(tick_s, STEP_SPREAD * np.quantile(np.abs(residual_s), 0.95)))

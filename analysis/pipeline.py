@@ -85,10 +85,14 @@ class Viewing:
 
 @dataclass(frozen=True, slots=True)
 class Imagining:
-    """Imagery of one session, against the viewing of the same units in `pool`, if there was any."""
+    """Imagery of one session, against the viewing of the same units in `pool`, if there was any.
 
-    session: str
+    The rows of `trials` are those of `cue_s`, the times of the cues.
+    """
+
+    session: Session
     pool: str | None
+    cue_s: pd.Series
     trials: ImageryTrials
     ratings: pd.Series
     windows: Mapping[str, tuple[float, float]]
@@ -332,8 +336,8 @@ def _imagining(file: StudyFile, session: Session, viewings: Sequence[Viewing]) -
         rates = _units_of(rates, [u for u in rates.during if u in viewing.rates])
         code = viewing_code(rates, viewing.rates, viewing.space, study.tests.seed)
     found = reactivation(rates, study.tests.seed)
-    ratings = trials["rating"].reset_index(drop=True)
-    return Imagining(session.name, pool, rates, ratings, windows, found, code)
+    cue_s, ratings = (trials[c].reset_index(drop=True) for c in ("cue_s", "rating"))
+    return Imagining(session, pool, cue_s, rates, ratings, windows, found, code)
 
 
 def _units_of(trials: ImageryTrials, units: Sequence[str]) -> ImageryTrials:
@@ -718,12 +722,12 @@ def _imagery_numbers(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     found, trials = imagining.reactivation, imagining.trials
     table = found.units.rename_axis("unit").reset_index()
-    table.insert(0, "session", imagining.session)
+    table.insert(0, "session", imagining.session.name)
     table.insert(2, "before_hz", trials.before.mean().to_numpy())
     table.insert(3, "during_hz", trials.during.mean().to_numpy())
     per_item = trials.item.value_counts()
     numbers: dict[str, Any] = {
-        "session": imagining.session,
+        "session": imagining.session.name,
         "pool": imagining.pool,
         "items": sorted(map(str, per_item.index)),
         "blocks": int(trials.block.nunique()),

@@ -13,7 +13,7 @@ import hashlib
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -187,19 +187,30 @@ class Plan:
         return (1 + session) * self.spacing_frames
 
     @cached_property
-    def document(self) -> dict[str, Any]:
-        """The plan as JSON values: what `plan --json` prints and a session folder keeps."""
-        return {"schema": VERSION, **asdict(self)}
-
-    @cached_property
     def text(self) -> str:
-        """The plan as JSON, always the same for the same plan."""
-        return json.dumps(self.document, separators=(",", ":"), ensure_ascii=False)
+        """The plan as JSON: what `plan --json` prints and a session folder keeps."""
+        document = {"schema": VERSION, **_fields(self)}
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=False, default=_fields)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        values: dict[str, Any] = json.loads(self.text)
+        return values
 
     @cached_property
     def sha256(self) -> str:
         """Digest of `text`."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Fields of one of the types above; much faster than `dataclasses.asdict`."""
+    named = {field.name: getattr(value, field.name) for field in fields(value)}
+    return {"medium": _MEDIA[type(value)], **named} if type(value) in _MEDIA else named
+
+
+_MEDIA = {PictureItem: "picture", TextItem: "text", SoundItem: "sound", MovieItem: "movie"}
 
 
 def plan_file(

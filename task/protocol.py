@@ -143,7 +143,9 @@ class Protocol(Table):
     """One session: what is shown, how long, how often."""
 
     schema_version: Literal[1] = Field(1, alias="schema", description="version of this format")
-    name: Name = Field(description="appears in folder names and reports")
+    name: Name = Field(
+        description="letters, digits, '-' and '_'; appears in folder names and reports"
+    )
     stimuli: Name = Field("objects", description="the stimulus set, a folder under stimuli/")
     language: Annotated[str, Field(pattern="^[a-z]{2}$")] = Field(
         "en", description="language of cue words: a column name_<language> of the set"

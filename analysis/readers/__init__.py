@@ -25,11 +25,17 @@ LOGS: _Readers = (
     (session_log.recognises, session_log.read_log),
     (lab_log.recognises, lab_log.read_log),
 )
+_KNOWN_EVENTS = "Neuralynx .nev, eventsRaw.mat"
 _MAIN_EVENTS = "Events.nev"
+_FURTHER_EVENTS = "Events_*.nev"  # a recording that was stopped and went on
 
 
 def read_events(path: Path) -> pd.DataFrame:
     """Words on the digital lines of a recording.
+
+    Parameters
+    ----------
+    path : an events file, or the folder of a recording that holds one
 
     Returns
     -------
@@ -40,25 +46,30 @@ def read_events(path: Path) -> pd.DataFrame:
     Raises
     ------
     RecordingError
-        If the file is missing, of no known system, damaged or incomplete.
+        If the file is missing, of no known system, damaged or incomplete; if the folder holds none
+        or several.
     """
-    known = "Neuralynx .nev, and MATLAB files with a variable `events`"
     file = _events_file(path) if path.is_dir() else path
-    events: pd.DataFrame = _reader(file, EVENTS, RecordingError, known)(file)
+    events: pd.DataFrame = _reader(file, EVENTS, RecordingError, _KNOWN_EVENTS)(file)
     return events
 
 
 def _events_file(folder: Path) -> Path:
-    """The only events file of a folder, or its `Events.nev`."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    """The only events file of a folder, or its `Events.nev` if that has no further parts."""
+    try:
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise RecordingError(f"{folder}: cannot be read: {error.strerror}") from None
     found = [path for path in files if any(recognises(path) for recognises, _ in EVENTS)]
-    main = [path for path in found if path.name == _MAIN_EVENTS]
     if not found:
-        raise RecordingError(f"{folder}: holds no events file (.nev, eventsRaw.mat)")
-    if len(found) > 1 and not main:
+        raise RecordingError(f"{folder}: holds no events file ({_KNOWN_EVENTS})")
+    main = folder / _MAIN_EVENTS
+    if main in found and not any(path.match(_FURTHER_EVENTS) for path in found):
+        return main
+    if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise RecordingError(f"{folder}: holds several events files ({names}); name one of them")
-    return (main or found)[0]
+    return found[0]
 
 
 def read_units(
@@ -68,10 +79,14 @@ def read_units(
 
     Parameters
     ----------
-    path : what the sorter left
+    path : folder with what the sorter left
     areas : `brainArea.mat` or the folder with it, if it is not with the units
     area_names : names of the numbers that stand for areas, which differ between projects; see
         `areas.read_areas`
+
+    Returns
+    -------
+    Units by channel and cell; `area` is '' where it is not listed
 
     Raises
     ------

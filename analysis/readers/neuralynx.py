@@ -83,10 +83,9 @@ def read_records(path: Path) -> pd.DataFrame:
     texts, which = np.unique(records["text"], return_inverse=True)
     said = [_decoded(text) for text in texts.tolist()]
     code = records["lines"].astype(np.int64)
-    _check_values(path, said, which, code)
     port = np.array([_port(text) for text in said], dtype=object)[which]
     port[(port == NOTE) & (code != 0)] = POSTED
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "time_s": records["time_us"] / 1e6,
             "code": code,
@@ -94,6 +93,9 @@ def read_records(path: Path) -> pd.DataFrame:
             "text": np.array(said, dtype=object)[which],
         }
     )
+    told = np.array([_told(text) for text in said])[which]
+    _refuse_damage(path, table, told)
+    return table
 
 
 def _records(path: Path) -> NDArray[np.void]:
@@ -133,16 +135,21 @@ def _port(text: str) -> str:
     return f"{board['port']} {board['way'].lower()}" if board else change["port"]
 
 
-def _check_values(
-    path: Path, said: list[str], which: NDArray[np.intp], code: NDArray[np.int64]
-) -> None:
-    """The value in the text must be that of the record, or the records are not where they seem."""
-    changes = [_CHANGE.fullmatch(text) for text in said]
-    told = np.array([int(c["lines"], 16) & 0xFFFF if c else -1 for c in changes])[which]
-    wrong = np.flatnonzero((told >= 0) & (told != code))
-    if wrong.size:
-        first = int(wrong[0])
-        raise RecordingError(
-            f"{path}: record {first + 1} has the value {code[first]}, but its text says"
-            f" {said[which[first]]!r}; the file is damaged"
-        )
+def _told(text: str) -> int:
+    """State of the lines by the text; -1 where it tells none."""
+    change = _CHANGE.fullmatch(text)
+    return int(change["lines"], 16) & 0xFFFF if change else -1
+
+
+def _refuse_damage(path: Path, records: pd.DataFrame, told: NDArray[np.int64]) -> None:
+    """Refuse records that were never written, and those whose text tells another value."""
+    blank = (records["time_s"] == 0) & (records["text"] == "")
+    other = (told >= 0) & (told != records["code"])
+    if not (blank | other).any():
+        return
+    first = int((blank | other).argmax())
+    record = records.iloc[first]
+    what = "is blank"
+    if not blank[first]:
+        what = f"has the value {record['code']}, but its text says {record['text']!r}"
+    raise RecordingError(f"{path}: record {first + 1} {what}; the file is damaged")

@@ -114,10 +114,23 @@ def _fault(settings: Settings, model: type[BaseModel], detail: Any) -> Fault:
     meaning = f"; it is: {field.description}" if field and field.description else ""
     if kind == "missing":
         return settings.fault(path, f"is missing{meaning}")
-    said = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    said = said[:1].lower() + said[1:]
-    shown = "" if kind == "value_error" else f", not {_short(given)}"
-    return settings.fault(path, f"{said}{shown}{meaning}")
+    if kind == "value_error":
+        return settings.fault(path, detail["msg"].removeprefix("Value error, "))
+    said = _PLAIN.get(kind, detail["msg"].removeprefix("Input "))
+    return settings.fault(path, f"{said[:1].lower()}{said[1:]}, not {_short(given)}{meaning}")
+
+
+# What people call the types of TOML, where pydantic names those of Python or JSON.
+_PLAIN = {
+    "bool_type": "should be true or false",
+    "dict_type": "should be a table",
+    "float_type": "should be a number",
+    "int_type": "should be a whole number",
+    "model_type": "should be a table",
+    "string_type": "should be a text in quotes",
+    "too_short": "should not be empty",
+    "tuple_type": "should be a list in brackets",
+}
 
 
 def _short(value: Any) -> str:

@@ -1,0 +1,192 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.readers import read_log
+from task.contract.codes import CODE_TABLE
+from task.contract.errors import LogError
+from task.contract.sessionlog import Event, Header, LogWriter
+
+HEADER = Header(
+    session=1,
+    subject="P1",
+    protocol="p",
+    protocol_sha256="",
+    plan_sha256="",
+    catalog="c",
+    catalog_sha256="",
+    seed=0,
+    rig="r",
+    started="2026-01-01T00:00:00+00:00",
+    codes=CODE_TABLE,
+    software={},
+)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str | bytes], Path]:
+    def write(text: str | bytes) -> Path:
+        path = tmp_path / "newold80.txt"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+Written = Callable[[str | bytes], Path]
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(LogError) as refused:
+        read_log(path)
+    return str(refused.value)
+
+
+# Text logs ---------------------------------------------------------------------------------------
+
+
+def test_a_row_has_a_time_in_seconds_a_code_and_a_note(written: Written) -> None:
+    log = read_log(written("733550657729514;0;1,1,100,v3;\n733550658254699;55;;\n"))
+    assert log["time_s"].tolist() == [733550657729514 * 86400e-9, 733550658254699 * 86400e-9]
+    assert log["code"].tolist() == [0, 55]
+    assert log["note"].tolist() == ["1,1,100,v3", ""]
+    assert (log["time_s"].dtype, log["code"].dtype) == (np.float64, np.int64)
+
+
+@given(st.lists(st.integers(0, 10**15), min_size=1, max_size=5))
+def test_a_tick_is_a_billionth_of_a_day(
+    tmp_path_factory: pytest.TempPathFactory, ticks: list[int]
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "a.txt"
+    path.write_text("".join(f"{tick};1;;\n" for tick in ticks))
+    exact = [float(Fraction(tick * 24 * 60 * 60, 10**9)) for tick in ticks]
+    assert read_log(path)["time_s"].tolist() == exact
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1000;1;;\r\n2000;2;a;\r\n",
+        "\n1000;1;;\n   \n2000;2;a;\n\n",
+        "\ufeff1000;1;;\n2000;2;a;",
+        "1000;1;\n2000;2;a\n",
+    ],
+)
+def test_line_ends_empty_lines_and_last_semicolons_do_not_matter(
+    written: Written, text: str
+) -> None:
+    log = read_log(written(text))
+    assert log[["code", "note"]].to_numpy().tolist() == [[1, ""], [2, "a"]]
+
+
+def test_a_note_keeps_its_spaces_and_semicolons(written: Written) -> None:
+    assert read_log(written("1;1; red car;2.jpg ;\n"))["note"].item() == " red car;2.jpg "
+
+
+def test_a_note_in_the_encoding_of_an_old_machine_is_read(written: Written) -> None:
+    assert read_log(written(b"1;1;mu\xf1eca.jpg;\n"))["note"].item() == "muñeca.jpg"
+
+
+def test_every_line_that_is_none_is_named(written: Written) -> None:
+    path = written("1000;1;;\n2000;x;;\n\n3000\n-4;1;;\n5000;70000;;\n6000;1;;\n7000.5;1;;\n")
+    assert refusal(path) == "\n".join(
+        [
+            f"{path}:2: is not 'time;code;note;' but '2000;x;;'",
+            f"{path}:4: is not 'time;code;note;' but '3000'",
+            f"{path}:5: is not 'time;code;note;' but '-4;1;;'",
+            f"{path}:6: is not 'time;code;note;' but '5000;70000;;'",
+            f"{path}:8: is not 'time;code;note;' but '7000.5;1;;'",
+        ]
+    )
+
+
+def test_a_file_that_is_no_log_at_all_is_refused_in_few_lines(written: Written) -> None:
+    path = written("lorem ipsum\n" * 500)
+    lines = refusal(path).splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == f"{path}: and 490 lines more"
+
+
+def test_a_log_without_rows_is_refused(written: Written) -> None:
+    path = written("\n \n")
+    assert refusal(path) == f"{path}: holds no row of 'time;code;note;'"
+
+
+def test_the_largest_word_is_a_code(written: Written) -> None:
+    assert read_log(written("1;65535;;"))["code"].item() == 65535
+
+
+def test_published_logs_have_the_rows_known_of_them(shared_data: Callable[[str], Path]) -> None:
+    release = shared_data("human_newold")
+    known = json.loads((release / "expected.json").read_text())
+    total = headers = 0
+    for pair in known["pairs"]:
+        log = read_log(release / "events" / pair["folder"] / f"newold{pair['run']}.txt")
+        assert len(log) == pair["log_rows"], pair
+        total += len(log)
+        headers += int((log["code"] == 0).sum())
+    assert total == known["pairs_summary"]["log_rows"]
+    assert headers == known["pairs_summary"]["log_header_rows"]
+
+
+# Our own logs ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Path:
+    """A session folder whose log has codes of a trial, and events without a code."""
+    log = LogWriter(tmp_path / "session.jsonl", replace(HEADER))
+    log.write(
+        [
+            Event(0.0, "RUN"),
+            Event(0.5, "RUN_START", 6),
+            Event(1.0, "PRESENTATION", None, 7, {"kind": "view", "item": "dog"}),
+            Event(1.0, "IMAGE_ON", 20, 7),
+            Event(1.25, "IMAGE_OFF", 23, 7),
+        ]
+    )
+    log.end({"how": "completed"})
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["", "session.jsonl"])
+def test_our_own_log_gives_every_event_that_has_a_code(session: Path, name: str) -> None:
+    log = read_log(session / name)
+    assert log[["time_s", "code", "note"]].to_numpy().tolist() == [
+        [0.5, 6, "RUN_START"],
+        [1.0, 20, "IMAGE_ON"],
+        [1.25, 23, "IMAGE_OFF"],
+    ]
+    assert log["presentation"].tolist() == [pd.NA, 7, 7]
+    assert [str(log[c].dtype) for c in ("time_s", "code", "presentation")] == [
+        "float64",
+        "int64",
+        "Int64",
+    ]
+
+
+def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    assert refusal(tmp_path) == f"{path}: cannot be read: No such file or directory"
+
+
+# Neither -----------------------------------------------------------------------------------------
+
+
+def test_a_file_of_no_known_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.xlsx"
+    path.touch()
+    assert refusal(path) == (
+        f"{path}: is nothing that can be read here; known are session folders of this program,"
+        " and text files with lines time;code;note;"
+    )
+    absent = tmp_path / "absent.txt"
+    assert refusal(absent) == f"{absent}: cannot be read: No such file or directory"
