@@ -52,8 +52,8 @@ class Evidence:
     heard : of these, rows at times when the recording heard anything
     matched : rows whose word was found on the clock
     rival : rows that the best other clock explains
-    numbered, agreeing, contradicting : matched rows that carry a number, those whose word carries
-        the same, and those whose word carries another
+    numbered, agreeing : matched rows that carry a number, and those whose word carries the same
+    contradicting : rows whose word, by code and time, carries another number
     jumps : how often one of the clocks was set
     drift_ppm : recording against log; NaN where no clock was found
     tolerance_s : how near to the clock a word had to be
@@ -272,7 +272,7 @@ def _weigh(log: Words, words: Words, match: Match, expected_s: Times, tick_s: fl
         rival=rival_rows(replace(log, time_s=expected_s), words, match.tolerance_s),
         numbered=int((log.number[found] > 0).sum()),
         agreeing=int((numbers > 0).sum()),
-        contradicting=int((numbers < 0).sum()),
+        contradicting=match.contradicted,
         jumps=match.clock.jumps,
         drift_ppm=match.clock.drift_ppm,
         tolerance_s=match.tolerance_s,
@@ -313,7 +313,7 @@ def _judge(found: Evidence) -> None:
             " dead, align without the column `trial`",
             found,
         )
-    if not clear_lead(found.matched - found.contradicting, found.rival, found.heard):
+    if not clear_lead(found.matched, found.rival, found.heard):
         raise AlignmentRefused(
             f"the best clock explains {found.matched} rows, but one that is off by more than"
             f" {4e3 * found.tolerance_s:.0f} ms explains {found.rival}: the words come too"

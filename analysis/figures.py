@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from analysis.align import Alignment
 from analysis.axis import axis_weights, projections
+from analysis.gather import Session
 from analysis.imagery import ImaginedCode
 from analysis.inference import LEVEL
 from analysis.pipeline import Imagining, Results, Tuning, Viewing
@@ -35,7 +36,7 @@ GREY, PALE, PALE_BLUE, PALE_RED = "#8a8a8a", "#cfcfcf", "#dcebf5", "#fae3d4"
 
 WIDTH_IN = 9.6  # of the page's column
 _DPI = 200  # of dots and ticks that are drawn as pixels: two for each of the page's
-_STYLE = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
     "axes.titlesize": 9,
@@ -299,8 +300,12 @@ def _viewed(results: Results, tuning: Tuning) -> list[_Part]:
             viewed = run.trials[run.trials["kind"] == Kind.VIEW]
             if run.pool == tuning.pool and len(viewed):
                 onset_s, item = viewed["onset_s"].to_numpy(float), viewed["item"].to_numpy()
-                found.append((session.units.of(label), onset_s, item))
+                found.append((_train(session, label), onset_s, item))
     return found
+
+
+def _train(session: Session, label: str) -> Floats:
+    return session.units.spikes_s[list(session.units.table.index).index(label)]
 
 
 def _imagery_row(
@@ -311,7 +316,7 @@ def _imagery_row(
     ranked = list(along.index)
     during, before = imagining.windows["during_s"], imagining.windows["before_s"]
     onset_s, item = imagining.cue_s.to_numpy(float), trials.item.to_numpy()
-    train_s = imagining.session.units.of(unit.rpartition("/")[2])
+    train_s = _train(imagining.session, unit.rpartition("/")[2])
     around = _around([(train_s, onset_s, item)], (min(-1.0, before[0]), during[1] + 0.5))
     raster, curve = _raster_and_curve(figure, grid, row)
     _raster(raster, around, ranked)

@@ -29,8 +29,6 @@ BEND_S = 0.001  # a line is given up where the running median of its residuals l
 BEND_SHARE = 0.2  # ... and this share of the log's step
 REFINEMENTS = 4
 HAND_OVER_ROWS = 1  # one lost word must not decide where a clock jumped
-LOCAL_ROWS = 31  # a word found ...
-LOCAL_SHARE = 0.25  # ... where so few of the rows around it have theirs, is there by chance
 # A clock is believed if
 LEAD_ROWS = 20  # the best rival explains this many rows fewer ...
 LEAD_SIGMAS = 5.0  # ... and this many standard deviations of the number of rows lost
@@ -57,12 +55,14 @@ class Match:
     Attributes
     ----------
     word : position of each row's word in the recording, -1 where it has none, (n_rows,)
+    contradicted : rows that found a word of their code that belongs to another presentation
     clock : the clock through them; its rows are those of the log
     step_s : by how much the log's stamps may be early
     tolerance_s : how near to the clock a word had to be
     """
 
     word: Integers
+    contradicted: int
     clock: Clock
     step_s: float
     tolerance_s: float
@@ -86,8 +86,9 @@ def find_match(log: Words, words: Words, tick_s: float) -> Match:
     step_s = _step_s(log, words, word, tick_s)
     word = _recover(log, words, _densest_run(log, words, _refine(log, words, word, step_s)), step_s)
     word = _refine(log, words, word, step_s)
-    word = np.where(_local_share(log, words, word) >= LOCAL_SHARE, word, -1)
-    return Match(word, _fit(log, words, word, step_s), step_s, _tolerance_s(step_s))
+    other = agreeing(log, words, word) < 0
+    clock = _fit(log, words, word, step_s)
+    return Match(np.where(other, -1, word), int(other.sum()), clock, step_s, _tolerance_s(step_s))
 
 
 def clear_lead(explained: int, rival: int, rows: int) -> bool:
@@ -172,8 +173,11 @@ def find_places(
         gap_s[missing] = length_s
         rows, inside = _same_sequence(log, missing, words, there)
         away_s = np.abs(words.time_s[inside] - expected_s[rows])
-        if np.all(away_s < MISSTAMP_S):
-            placed[rows], off_s[rows] = inside, away_s
+        placed[rows] = inside
+        if np.any(away_s > MISSTAMP_S) or np.any(agreeing(log, words, placed)[rows] < 0):
+            placed[rows] = -1
+        else:
+            off_s[rows] = away_s
     if _placed_by_chance(log, words, match.word, placed, gap_s) > CHANCE_PLACED:
         return np.full(len(log), -1), off_s
     return placed, np.zeros(len(log))
@@ -337,15 +341,6 @@ def _prove(log: Words, words: Words, step_s: float) -> Integers:
     if not clear_lead(explained, rival_rows(moved, words, _tolerance_s(step_s)), len(run)):
         return nothing
     return _recover(log, words, word, step_s)
-
-
-def _local_share(log: Words, words: Words, word: Integers) -> Times:
-    """Of the rows around each row, how many have a word."""
-    kernel = np.ones(min(LOCAL_ROWS, len(log)))
-    share: Times = np.convolve(_gain(log, words, word), kernel, "same") / np.convolve(
-        np.ones(len(log)), kernel, "same"
-    )
-    return share
 
 
 def _nearest_words(

@@ -37,7 +37,8 @@ def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
         If the file cannot be read.
     """
     try:
-        return dict(loadmat(path, variable_names=names, appendmat=False))
+        with path.open("rb") as file:
+            return dict(loadmat(file, variable_names=names))
     except NotImplementedError:
         raise RecordingError(
             f"{path}: is a MATLAB file of version 7.3; save it in MATLAB with '-v7'"
