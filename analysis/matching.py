@@ -173,11 +173,8 @@ def find_places(
         gap_s[missing] = length_s
         rows, inside = _same_sequence(log, missing, words, there)
         away_s = np.abs(words.time_s[inside] - expected_s[rows])
-        placed[rows] = inside
-        if np.any(away_s > MISSTAMP_S) or np.any(agreeing(log, words, placed)[rows] < 0):
-            placed[rows] = -1
-        else:
-            off_s[rows] = away_s
+        if np.all(away_s < MISSTAMP_S) and np.all(agreeing(log[rows], words, inside) >= 0):
+            placed[rows], off_s[rows] = inside, away_s
     if _placed_by_chance(log, words, match.word, placed, gap_s) > CHANCE_PLACED:
         return np.full(len(log), -1), off_s
     return placed, np.zeros(len(log))

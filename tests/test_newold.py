@@ -60,7 +60,7 @@ def test_nearly_every_word_of_the_reference_is_matched(document, expected):
 def test_words_are_matched_within_their_own_run(study):
     """The log may lie anywhere in the recording; the table's run numbers say where it does.
 
-    In P27HMH_022310 line 7 bounces: a word comes many times within 30 ms, and only the last of
+    In P27HMH_022310 line 7 bounces: a word comes many times within 36 ms, and only the last of
     them carries the run's number.
     """
     numbers = {"learn": "EXPERIMENTIDLearn", "recognition": "EXPERIMENTIDRecog"}
@@ -77,7 +77,7 @@ def test_words_are_matched_within_their_own_run(study):
             strays = found.loc[found.index.difference(own.index)]
             for word in strays.itertuples():
                 same = own[own["code"] == word.code]
-                assert (same["time_s"] - word.time_s).abs().min() < 0.03, (session.name, run.name)
+                assert (same["time_s"] - word.time_s).abs().min() < 0.04, (session.name, run.name)
             assert (~run.trials["measured"]).sum() <= 1
 
 

@@ -37,8 +37,8 @@ def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
         If the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return dict(loadmat(file, variable_names=names))
+        with path.open("rb"):  # says why it cannot be opened, which scipy does not
+            return dict(loadmat(path, variable_names=names, appendmat=False))
     except NotImplementedError:
         raise RecordingError(
             f"{path}: is a MATLAB file of version 7.3; save it in MATLAB with '-v7'"

@@ -379,6 +379,32 @@ def test_a_dead_line_shows_as_codes_that_turn_into_others() -> None:
     assert found.replaced.to_dict() == {(int(Code.RATING_ON), int(Code.RATING_ON) & ~2): 64}
 
 
+def test_a_line_that_flickers_for_seconds_does_not_drown_the_others() -> None:
+    rng = np.random.default_rng(27)
+    session = Recorded(imagery(rng, 5.0, 6), rng)
+    n = 30_000
+    storm = pd.DataFrame(
+        {
+            "time_s": session.true_s[150] + np.cumsum(rng.exponential(4e-4, n)),
+            "code": np.where(np.arange(n) % 2, int(Code.CUE_ON), int(Code.IMAGERY_ON)),
+        }
+    )
+    session.seen = pd.concat([session.seen, storm]).sort_values("time_s", ignore_index=True)
+    found = session.align()
+    assert session.off_s(found).max() < TRUE_S
+    assert found.measured.all()
+
+
+def test_a_word_with_another_number_is_another_word() -> None:
+    """A clock that leaps by one picture, too near the start for its first part to be found."""
+    rng = np.random.default_rng(28)
+    session = Recorded(screening(rng, 200), rng)
+    session.sent.loc[28:, "time_s"] += 0.4
+    found = session.numbered().align()
+    assert session.off_s(found).max() < TRUE_S
+    assert found.evidence.contradicting > 0
+
+
 def test_a_verdict_is_two_sentences_of_numbers() -> None:
     rng = np.random.default_rng(19)
     session = Recorded(imagery(rng, 5.0, 4), rng, drift_ppm=20.0)
@@ -424,6 +450,24 @@ def test_another_session_of_the_same_plan_is_refused_by_its_numbers() -> None:
     session.seen["trial"] = identify(session.seen["code"], SESSION + 1)
     refused = refusal(session.sent, session.seen)
     assert refused.evidence.agreeing == 0
+
+
+def test_numbers_that_cannot_be_read_are_not_passed_over() -> None:
+    rng = np.random.default_rng(29)
+    stream = screening(rng, 200)
+    stream += imagery(rng, max(stream)[0] + 20, 6)
+    session = Recorded(stream, rng)
+    session.seen = session.seen[session.seen["code"] < 128].reset_index(drop=True)
+    session.numbered()
+    refused = refusal(session.sent, session.seen)
+    assert str(refused) == (
+        "log and recording cannot be aligned: codes and times agree, but of 602 numbered rows 0"
+        " have a word with the same number and 0 one with another; this looks like another session"
+        " of the same protocol; if the lines of the numbers were dead, align without the column"
+        " `trial`"
+    )
+    found = align(session.sent, session.seen.drop(columns="trial"))
+    assert session.off_s(found).max() < TRUE_S
 
 
 def test_fixed_rate_without_numbers_is_refused() -> None:
