@@ -244,12 +244,13 @@ def identify(codes: Sequence[int] | pd.Series, session: int | None = None) -> pd
 
 def _announced(stream: list[int], session: int | None) -> tuple[Integers, Integers]:
     """Session and presentation of every word, -1 where unknown."""
-    sessions = np.full(len(stream), -1 if session is None else session)
+    labels = read_labels(stream, session)
+    at = np.array([label.position for label in labels], dtype=np.int64)
+    named = [-1 if label.session is None else label.session for label in labels]
+    latest = np.searchsorted(at, np.arange(len(stream)), side="right")
+    sessions = np.array([-1 if session is None else session, *named])[latest]
     presentations = np.full(len(stream), -1)
-    for label in read_labels(stream, session):
-        sessions[label.position :] = -1 if label.session is None else label.session
-        if label.presentation is not None:
-            presentations[label.position] = label.presentation
+    presentations[at] = [-1 if n is None else n for n in (label.presentation for label in labels)]
     for position in np.flatnonzero(np.array(stream) == Code.TRIAL).tolist():
         words, announced = stream[position : position + 4], int(sessions[position])
         if len(words) == 4 and announced >= 0:

@@ -96,7 +96,10 @@ def residuals(results: Results) -> Drawing:
             _residuals(ax, run.alignment)
             ax.set_title(f"{session}, {run.name}", loc="left")
         axes[-1].set_xlabel("minutes since the first code of the run")
-        figure.tight_layout(pad=0.6, h_pad=0.9)
+        height = figure.get_figheight()
+        figure.subplots_adjust(
+            left=0.06, right=0.995, top=1 - 0.25 / height, bottom=0.45 / height, hspace=0.6
+        )
         return _drawing(figure, "Residuals of the alignment over time, run by run")
 
 
@@ -109,9 +112,9 @@ def _residuals(ax: Axes, found: Alignment) -> None:
     lost = minutes[~found.measured.to_numpy()]
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     ax.plot(at[~placed], residual_ms[~placed], ".", color=BLUE, markersize=2.5, rasterized=True)
-    beyond = residual_ms[placed].clip(-reach, reach)
-    ax.plot(at[placed], beyond, "^", color=RED, markersize=5, clip_on=False)
-    ax.plot(lost, np.full(len(lost), -reach), "|", color=INK, markersize=8, clip_on=False)
+    beyond = residual_ms[placed].clip(-0.95 * reach, 0.95 * reach)
+    ax.plot(at[placed], beyond, "^", color=RED, markersize=5)
+    ax.plot(lost, np.full(len(lost), -0.95 * reach), "|", color=INK, markersize=8)
     ax.set(ylim=(-reach, reach), xlim=(0, np.nanmax(minutes)), ylabel="residual (ms)")
 
 
@@ -192,10 +195,11 @@ def imagined_r(imagining: Imagining, tuned: Iterable[str]) -> Drawing:
             r = answer.units["r"]
             _stacked(over, r, pd.Series(r.index.isin(list(tuned)), r.index), np.linspace(-1, 1, 21))
             over.set(title=f"imagery rate and\n{name}", xlabel="r of a unit", xlim=(-1, 1))
+            over.set_ylim(0, 1.4 * over.get_ylim()[1])
+            over.legend(loc="upper left", fontsize=7)
             _against_chance(under, answer)
         grid[0, 0].set_ylabel("units")
         grid[1, 0].set_ylabel("exchanges of items")
-        grid[0, 0].legend(loc="upper left")
         figure.tight_layout(pad=0.6, w_pad=1.5, h_pad=1.2)
         return _drawing(figure, "Correlation of imagery rates with what is known from viewing")
 
@@ -383,7 +387,7 @@ def _curves(
         rate_hz = counts / (max(1, member.sum()) * bin_s)
         ax.plot(edges[:-1] + bin_s / 2, rate_hz, color=color, linewidth=1.3, label=name)
     ax.axvline(0, color=GREY, linewidth=0.8)
-    ax.set(xlim=around.window_s, ylim=(0, max(1.0, 1.35 * ax.dataLim.ymax)), ylabel="Hz")
+    ax.set(xlim=around.window_s, ylim=(0, max(1.0, 1.45 * ax.dataLim.ymax)), ylabel="Hz")
     ax.legend(loc="upper left", fontsize=7, handlelength=1.2, borderaxespad=0.1, ncols=2)
 
 
@@ -396,6 +400,7 @@ def _tuning(
     ax.errorbar(of["projection"], of["rate"], of["sem"], color=color, marker="o", markersize=4)
     top = max(float(rates.quantile(0.99)), float((of["rate"] + of["sem"].fillna(0)).max()))
     ax.set(ylim=(-0.03 * top, 1.12 * top), xlabel="projection, fitted without the picture")
+    ax.locator_params(axis="x", nbins=6)
 
 
 def _numbered(ax: Axes, known: pd.Series, imagined: pd.DataFrame) -> None:
@@ -405,3 +410,4 @@ def _numbered(ax: Axes, known: pd.Series, imagined: pd.DataFrame) -> None:
     for n, (x, y) in enumerate(zip(known, imagined["rate"], strict=True), start=1):
         ax.text(x, y, str(n), fontsize=7, color=INK, ha="center", va="center", zorder=3)
     ax.margins(0.1)
+    ax.locator_params(axis="x", nbins=6)

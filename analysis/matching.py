@@ -84,10 +84,10 @@ def find_match(log: Words, words: Words, tick_s: float) -> Match:
     """
     word = _anchors(log, words)
     step_s = _step_s(log, words, word, tick_s)
-    word = _recover(log, words, _densest_run(log, words, _refine(log, words, word, step_s)), step_s)
-    word = _refine(log, words, word, step_s)
+    word, _ = _refine(log, words, word, step_s)
+    word = _recover(log, words, _densest_run(log, words, word), step_s)
+    word, clock = _refine(log, words, word, step_s)
     other = agreeing(log, words, word) < 0
-    clock = _fit(log, words, word, step_s)
     return Match(np.where(other, -1, word), int(other.sum()), clock, step_s, _tolerance_s(step_s))
 
 
@@ -129,9 +129,8 @@ def log_tick(log_s: Times) -> float:
     interval = np.sort(interval[(interval > 0) & (interval < TICK_SPAN_S)])
     if len(interval) < FEWEST_ROWS:
         return np.nan
-    interval = interval[
-        np.diff(interval // TICK_BIN_S, prepend=-1) > 0
-    ]  # durations of the task once
+    # Every duration once, or those that the task repeats would look like steps.
+    interval = interval[np.diff(interval // TICK_BIN_S, prepend=-1) > 0]
     there = np.zeros(TICK_BINS)
     there[np.round(interval / TICK_BIN_S).astype(int)] = 1
     power = np.fft.rfft(there).real / there.sum()
@@ -277,8 +276,8 @@ def _fit(log: Words, words: Words, word: Integers, step_s: float) -> Clock:
     return fit_clock(rows, log.time_s[rows], words.time_s[word[rows]], bend_s)
 
 
-def _refine(log: Words, words: Words, word: Integers, step_s: float) -> Integers:
-    """Words near the clock through those so far, until they stay the same."""
+def _refine(log: Words, words: Words, word: Integers, step_s: float) -> tuple[Integers, Clock]:
+    """Words near the clock through those so far, until they stay the same; and that clock."""
     for _ in range(REFINEMENTS):
         clock = _fit(log, words, word, step_s)
         stretches = [
@@ -287,9 +286,9 @@ def _refine(log: Words, words: Words, word: Integers, step_s: float) -> Integers
         ]
         nearer = _nearest_words(log, words, stretches, _tolerance_s(step_s))
         if np.array_equal(nearer, word) or (nearer >= 0).sum() < FEWEST_ROWS:
-            break
+            return word, clock
         word = nearer
-    return word
+    return word, _fit(log, words, word, step_s)
 
 
 def _densest_run(log: Words, words: Words, word: Integers) -> Integers:
@@ -327,7 +326,7 @@ def _prove(log: Words, words: Words, step_s: float) -> Integers:
         word = _anchors(log, words)
     except NoOffset:
         return nothing
-    word = _densest_run(log, words, _refine(log, words, word, step_s))
+    word = _densest_run(log, words, _refine(log, words, word, step_s)[0])
     matched = np.flatnonzero(word >= 0)
     if len(matched) < FEWEST_ROWS:
         return nothing

@@ -52,7 +52,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     try:
-        app()
+        app(prog_name="imagery")
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
@@ -191,8 +191,15 @@ def run(
     """Present a protocol to a patient.  Escape ends the session; what was shown is kept."""
     from task.rigs.bedside import open_rig
     from task.rigs.virtual import display_here
-    from task.session import check_refresh, new_folder, new_session_number, run_session
+    from task.session import (
+        check_refresh,
+        check_subject,
+        new_folder,
+        new_session_number,
+        run_session,
+    )
 
+    check_subject(subject)
     file = read_protocol(places.find_protocol(protocol))
     catalog = places.catalog_of(file)
     machine = _rig_file(rig)
@@ -296,9 +303,8 @@ def analyze(
     out: Annotated[Path | None, typer.Option(help="folder of the results")] = None,
 ) -> None:
     """Align, fit, compare, report: one page, every number as JSON, tidy tables."""
-    from analysis.report import write_report
-
     from analysis.pipeline import analyze as run_analysis
+    from analysis.report import write_report
     from analysis.study import read_study, short_study
 
     if recording is None:

@@ -27,8 +27,8 @@ def write_protocol(like: Path, items: Sequence[str], out: Path, comments: Sequen
         raise UserError(f"{out} is there already; nothing was overwritten")
     document = tomlkit.parse(like.read_text(encoding="utf-8"))
     imagery = document["imagery"]
-    imagery["items"] = list(items)  # type: ignore[index]
-    words = imagery.get("words", {})  # type: ignore[union-attr]
+    imagery["items"] = list(items)
+    words = imagery.get("words", {})
     for item in [item for item in words if item not in items]:
         del words[item]
     document["name"] = out.stem if read_name(out.stem) else "imagery"

@@ -54,18 +54,28 @@ def new_session_number(seed: int | None = None) -> int:
     return int.from_bytes(hashlib.sha256(f"session {seed}".encode()).digest()[:4]) % MAX_SESSION
 
 
+def check_subject(subject: str) -> None:
+    """Refuse what is no plain code.
+
+    Raises
+    ------
+    UserError
+        Saying what a code may be.
+    """
+    if not SUBJECT.fullmatch(subject):
+        raise UserError(
+            f"subject {subject!r}: use a code of letters, digits, '-' and '_' (at most 32), no name"
+        )
+
+
 def new_folder(data: Path, subject: str, name: str) -> Path:
     """Make the folder of a session: subject, date, protocol, and a number.
 
     Raises
     ------
     UserError
-        If the subject is no plain code, or the folder cannot be made.
+        If the folder cannot be made.
     """
-    if not SUBJECT.fullmatch(subject):
-        raise UserError(
-            f"subject {subject!r}: use a code of letters, digits, '-' and '_' (at most 32), no name"
-        )
     parent = data / subject
     try:
         parent.mkdir(parents=True, exist_ok=True, mode=0o700)

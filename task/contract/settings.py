@@ -179,6 +179,8 @@ def _syntax_fault(path: Path, message: str) -> Fault:
     if not line.isdigit():
         return Fault(path, None, "", f"is not TOML: {message}")
     column = where.partition("column ")[2].rstrip(")")
+    if what == "Cannot overwrite a value":
+        what = "this key was given before; give it once"
     return Fault(path, int(line), "", f"column {column}: is not TOML: {what}")
 
 

@@ -461,7 +461,7 @@ def test_numbers_that_cannot_be_read_are_not_passed_over() -> None:
     session.numbered()
     refused = refusal(session.sent, session.seen)
     assert str(refused) == (
-        "log and recording cannot be aligned: codes and times agree, but of 602 numbered rows 0"
+        "log and recording cannot be aligned: codes and times agree, but of 600 numbered rows 0"
         " have a word with the same number and 0 one with another; this looks like another session"
         " of the same protocol; if the lines of the numbers were dead, align without the column"
         " `trial`"

@@ -231,9 +231,7 @@ def test_a_flipped_bit_never_names_a_wrong_presentation_or_session(
 
 
 @given(sessions, presentations)
-def test_no_single_flipped_bit_in_an_announcement_goes_unnoticed(
-    session: int, number: int
-) -> None:
+def test_no_single_flipped_bit_in_an_announcement_goes_unnoticed(session: int, number: int) -> None:
     whole = [*announce_session(session), Code.IMAGE_ON, *announce_presentation(session, number)]
     for place, bit in ((p, b) for p in range(len(whole)) for b in range(8)):
         if whole[place] != Code.IMAGE_ON:

@@ -122,7 +122,9 @@ def test_older_systems_name_their_port_in_other_words(
 
 
 def test_remains_behind_the_end_of_a_text_are_not_read(written: Callable[..., Path]) -> None:
-    assert read_events(written(record(1, 0, b"Starting Recording\0 value (0x0020)."))).empty
+    said = b"TTL Input on AcqSystem1_0 board 0 port 1 value (0x0020).\0e (0x0003)."
+    path = written(record(1, 32, b"Starting Recording\0 value (0x0020)."), record(2, 32, said))
+    assert read_events(path)["port"].tolist() == ["board 0 port 1 input"]
 
 
 @given(
@@ -212,11 +214,16 @@ def test_a_blank_record_is_refused(written: Callable[..., Path]) -> None:
     assert refusal(path) == f"{path}: record 2 is blank; the file is damaged"
 
 
-def test_a_record_whose_text_says_another_value_is_refused(written: Callable[..., Path]) -> None:
-    path = written(seen(1, 1), seen(2, 0x20)[:16] + b"\x21" + seen(2, 0x20)[17:])
+@pytest.mark.parametrize(("text", "low_byte", "value"), [(0x20, 0x21, 33), (0, 4, 4)])
+def test_a_record_whose_text_says_another_value_is_refused(
+    written: Callable[..., Path], text: int, low_byte: int, value: int
+) -> None:
+    damaged = bytearray(seen(2, text))
+    damaged[16] = low_byte
+    path = written(seen(1, 1), damaged)
     assert refusal(path) == (
-        f"{path}: record 2 has the value 33, but its text says"
-        " 'TTL Input on AcqSystem1_0 board 0 port 0 value (0x0020).'; the file is damaged"
+        f"{path}: record 2 has the value {value}, but its text says"
+        f" 'TTL Input on AcqSystem1_0 board 0 port 0 value (0x{text:04X}).'; the file is damaged"
     )
 
 

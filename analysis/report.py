@@ -1,0 +1,158 @@
+"""A folder with the results: one page to read, every number as JSON, tidy tables.
+
+The page is a template over the JSON; it shows no number that is not there, and needs no network.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from analysis import figures
+from analysis.figures import Drawing
+from analysis.pipeline import Results
+
+PAGE, NUMBERS, TABLES = "report.html", "report.json", "tables"
+
+
+def write_report(results: Results, out: Path) -> Path:
+    """Write the results into a folder.
+
+    Parameters
+    ----------
+    out : made where it is not there; files of an earlier report in it are replaced, tables that
+        this analysis does not have are removed
+
+    Returns
+    -------
+    The page, `report.html`; beside it `report.json` and `tables/`.
+    """
+    tables = out / TABLES
+    tables.mkdir(parents=True, exist_ok=True)
+    for stale in set(tables.glob("*.csv")) - {tables / f"{name}.csv" for name in results.tables}:
+        stale.unlink()
+    for name, table in results.tables.items():
+        _write(tables / f"{name}.csv", _csv(table))
+    text = json.dumps(results.document, ensure_ascii=False, indent=1, allow_nan=False)
+    _write(out / NUMBERS, text + "\n")
+    _write(out / PAGE, page(results))
+    return out / PAGE
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return str(table.to_csv(index=False, lineterminator="\n"))
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.replace(path)
+
+
+def page(results: Results) -> str:
+    """The page, as HTML with its figures inside."""
+    template = _environment().get_template(PAGE)
+    document = results.document
+    return template.render(
+        document,
+        residuals=figures.residuals(results),
+        shown_runs=[document["alignment"][n] for n in figures.shown_runs(document["alignment"])],
+        clocks=_clocks(document),
+        left_out_r2=figures.left_out_r2(results.viewings) if results.viewings else None,
+        imagined_r=[_imagined_r(results, n) for n in range(len(results.imaginings))],
+        shown=list(_shown(results)),
+        unit_rows={row["unit"]: row for row in document["units"]},
+    )
+
+
+def _clocks(document: dict[str, Any]) -> Drawing | None:
+    runs = document["alignment"]
+    return figures.clocks(runs) if len(runs) > figures.MOST_RUNS else None
+
+
+def _imagined_r(results: Results, n: int) -> Drawing | None:
+    rows = results.document["imagery"][n]["per_unit"]
+    tuned = [row["unit"] for row in rows if row.get("axis_tuned")]
+    imagining = results.imaginings[n]
+    return figures.imagined_r(imagining, tuned) if imagining.code else None
+
+
+def _shown(results: Results) -> Iterator[dict[str, Any]]:
+    """The units that are drawn one by one, each with all that the document says of it."""
+    document = results.document
+    for numbers, tuning in zip(document["shown"]["units"], results.tunings, strict=True):
+        unit = tuning.unit
+        viewing = next(v for v in document["viewing"] if v["pool"] == tuning.pool)
+        yield {
+            **numbers,
+            "about": next(row for row in document["units"] if row["unit"] == unit),
+            "viewing": next(row for row in viewing["per_unit"] if row["unit"] == unit),
+            "imagery": list(_in_imagery(results, unit)),
+            "figure": figures.unit(results, tuning),
+        }
+
+
+def _in_imagery(results: Results, unit: str) -> Iterator[dict[str, Any]]:
+    for imagining, numbers in zip(results.imaginings, results.document["imagery"], strict=True):
+        row = next((row for row in numbers["per_unit"] if row["unit"] == unit), None)
+        viewing = next((v for v in results.viewings if v.pool == imagining.pool), None)
+        if row and viewing:
+            order = figures.imagined_order(imagining, viewing, unit)
+            yield {**row, "session": numbers["session"], "order": order}
+
+
+# How numbers are put -----------------------------------------------------------------------------
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "whole": whole, "percent": percent, "chance": chance}
+    return environment
+
+
+NONE = "–"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """With so many decimals; a dash where there is none."""
+    return NONE if value is None else _minus(f"{value:,.{digits}f}")
+
+
+def whole(value: int | None) -> str:
+    """With its thousands apart."""
+    return NONE if value is None else _minus(f"{value:,}")
+
+
+def percent(value: float | None, digits: int = 0) -> str:
+    """A share as per cent; the sign is the template's."""
+    return number(None if value is None else 100 * value, digits)
+
+
+def chance(value: float | None) -> str:
+    """A p or q: two digits that count, never rounded to 0."""
+    if value is None:
+        return NONE
+    text = f"{value:.2g}"
+    if "e" not in text:
+        return text
+    digits, _, power = text.partition("e")
+    return f"{digits} × 10{str(int(power)).translate(_RAISED)}"
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _minus(text: str) -> str:
+    """With a true minus, and none before a zero."""
+    if not text.strip("-0.,"):
+        text = text.lstrip("-")
+    return text.replace("-", "−")

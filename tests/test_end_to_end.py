@@ -1,0 +1,143 @@
+"""A whole day in virtual time: simulate, analyze, select, simulate, analyze; and the real demo."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from analysis.readers import read_events
+from task.contract.sessionlog import read_log
+from task.places import PROTOCOLS, STIMULI
+
+
+def imagery(*arguments, status=0):
+    """Run a command as a user does; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "task", *map(str, arguments)], capture_output=True, text=True
+    )
+    assert done.returncode == status, done.stderr + done.stdout
+    return done.stdout if status == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    """A morning and an afternoon of one simulated patient, analysed."""
+    folder = tmp_path_factory.mktemp("day")
+    (folder / "morning.toml").write_text(
+        'schema = 1\nname = "morning"\n[pictures]\nper_group = 29\n[screening]\nrepeats = 3\n'
+    )
+    imagery("simulate", folder / "morning.toml", "--out", folder / "am", "--seed", 4)
+    imagery("analyze", folder / "am/session", folder / "am/recording", "--out", folder / "am/found")
+    imagery("select", folder / "am/found", "--n", 8, "--out", folder / "afternoon.toml")
+    imagery("simulate", folder / "afternoon.toml", "--out", folder / "pm", "--seed", 4)
+    (folder / "day.toml").write_text(
+        f'schema = 1\nname = "day"\nstimuli = "{STIMULI / "objects"}"\n'
+        'planted = "am/recording/planted.csv"\n'
+        '[[session]]\nlog = "am/session"\nrecording = "am/recording"\n'
+        '[[session]]\nlog = "pm/session"\nrecording = "pm/recording"\n'
+    )
+    imagery("analyze", folder / "day.toml")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(day):
+    return json.loads((day / "day_results/report.json").read_text(encoding="utf-8"))
+
+
+def test_every_code_that_was_sent_is_found_in_the_recording(day, report):
+    for half in ("am", "pm"):
+        log = read_log(day / half / "session")
+        sent = [event.code for event in log.events if event.code]
+        events = read_events(day / half / "recording")
+        assert events.loc[events["code"] != 0, "code"].tolist() == sent
+    assert report["alignment_summary"]["share_matched"] == 1.0
+    assert abs(report["alignment_summary"]["drift_ppm_median"] - 20.0) < 0.5
+
+
+def test_planted_axes_are_found_again(report):
+    found = report["planted"]
+    assert found["axis_found_of_planted"]["share"] >= 0.7
+    assert found["axis_found_of_others"]["share"] <= 0.3
+    assert found["projection_r_median"] >= 0.6
+
+
+def test_the_imagined_items_are_those_that_were_selected(day, report):
+    plan = json.loads((day / "pm/session/plan.json").read_text(encoding="utf-8"))
+    assert sorted(plan["picture_ids"]) == report["imagery"][0]["items"]
+    assert report["imagery"][0]["trials"] == 64
+    assert report["imagery"][0]["trials_per_item"] == [8, 8]
+
+
+def test_the_page_and_every_table_are_there(day):
+    results = day / "day_results"
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert 'src="data:' in page
+    names = {path.stem for path in (results / "tables").glob("*.csv")}
+    assert {"alignment", "axes", "imagery", "pictures", "trials", "units", "viewing"} <= names
+    trials = pd.read_csv(results / "tables/trials.csv")
+    assert (trials["kind"] == "view").sum() == 3 * 145
+
+
+def test_the_same_seed_gives_the_same_day(day, tmp_path):
+    imagery("simulate", day / "morning.toml", "--out", tmp_path / "again", "--seed", 4)
+    first = (day / "am/recording/Events.nev").read_bytes()
+    assert (tmp_path / "again/recording/Events.nev").read_bytes() == first
+
+
+def test_a_recording_of_another_session_is_refused_in_words(day):
+    said = imagery(
+        "analyze", day / "am/session", day / "pm/recording", "--out", day / "wrong", status=2
+    )
+    assert said.startswith("log and recording cannot be aligned: ")
+    assert not (day / "wrong").exists()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The real thing: window, bytes, recorder, files; four and a half minutes."""
+    folder = tmp_path_factory.mktemp("demo") / "day"
+    said = imagery("demo", "--out", folder, "--seed", 2)
+    return folder, said
+
+
+def test_the_demo_ends_with_six_lines_and_a_report(demo):
+    folder, said = demo
+    lines = said.rstrip().splitlines()
+    assert lines[-1] == f"report: {folder / 'results/report.html'}"
+    assert lines.index("The day in six lines") == len(lines) - 9
+    assert (folder / "results/report.html").stat().st_size > 100_000
+
+
+def test_every_byte_of_the_demo_reached_the_recorder(demo):
+    folder, _ = demo
+    for what, session in zip(
+        ("screening", "imagery"),
+        sorted((folder / "sessions/demo").iterdir(), reverse=True),
+        strict=True,
+    ):
+        log = read_log(session)
+        assert log.ending is not None
+        assert log.ending["how"] == "completed"
+        sent = [event.code for event in log.events if event.code]
+        recordings = [read_events(f) for f in sorted((folder / "recordings").iterdir())]
+        seen = [r.loc[r["code"] != 0, "code"].tolist() for r in recordings]
+        assert sent in seen, what
+
+
+def test_the_demo_finds_planted_axes_and_has_few_late_frames(demo):
+    folder, _ = demo
+    report = json.loads((folder / "results/report.json").read_text(encoding="utf-8"))
+    assert report["planted"]["axis_found_of_planted"]["share"] >= 0.7
+    assert abs(report["alignment_summary"]["drift_ppm_median"] - 35.0) < 20.0
+    for session in (folder / "sessions/demo").iterdir():
+        ending = read_log(session).ending
+        assert ending["late_frames"] < 0.02 * ending["frames"]
+
+
+def test_the_shipped_protocols_are_where_the_demo_looks():
+    assert (PROTOCOLS / "demo.toml").is_file()
+    assert (PROTOCOLS / "demo_imagery.toml").is_file()
