@@ -2,11 +2,11 @@
 
 A study is one of two things.  Either a list of our own sessions, each with its recording: the log
 knows which picture each trial was.  Or a table with one row for each session of somebody's data,
-and templates in which `{column}` stands for that row's value and `{names[column]}` for what the table
-`[names]` of this file gives for it:
+and templates in which `{column}` stands for that row's value and `{lookup[column]}` for what the
+table `[names.lookup]` of this file gives for it:
 
     log = "events/{session}/newold{run}.txt"
-    images = "stimFiles/{order_file[variant]}:experimentStimuli[{block}].stimuliRecog"
+    images = ["stimFiles/{order_file[variant]}:experimentStimuli[{block}].stimuliRecog"]
 
 Behind a colon stands what to take from a file: a column of a table, an array, or a path into a
 MATLAB structure, whose positions count from 1 as in MATLAB.

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from task import places
@@ -82,7 +83,9 @@ def setup() -> None:
 def check(
     protocols: Annotated[list[str], typer.Argument(help="protocol files, anywhere on the disk")],
     rig: RigOption = None,
-    refresh: Annotated[float | None, typer.Option(help="refresh rate of the display, Hz")] = None,
+    refresh: Annotated[
+        float | None, typer.Option(min=20, max=500, help="refresh rate of the display, Hz")
+    ] = None,
 ) -> None:
     """Validate protocol files: trials, duration, codes, flicker; or every fault with its line."""
     said: list[str] = []
@@ -98,29 +101,19 @@ def check(
 def _check_one(path: Path, rig: str | None, refresh: float | None) -> None:
     file = read_protocol(path)
     catalog = places.catalog_of(file)
-    machine = _rig_file(rig)
-    rates = (refresh,) if refresh else (machine.screen.refresh_hz,)
-    usual = USUAL_REFRESH_HZ if rates == (None,) else tuple(r for r in rates if r)
-    plans: dict[float, Plan | FileError] = {}
-    for hz in usual:
-        try:
-            plans[hz] = _plan(file, catalog, machine, hz, 0)
-        except FileError as error:
-            plans[hz] = error
+    plans = _plans(file, catalog, _rig_file(rig), refresh)
     good = {hz: plan for hz, plan in plans.items() if isinstance(plan, Plan)}
-    if not good:
-        raise next(plan for plan in plans.values() if isinstance(plan, FileError))
     for line in _summary(path, next(iter(good.values())), good, plans):
         console.print(line)
 
 
 def _summary(
-    path: Path, plan: Plan, good: dict[float, Plan], plans: dict[float, Any]
+    path: Path, plan: Plan, good: dict[float, Plan], plans: dict[float, Plan | FileError]
 ) -> Iterator[str | Table]:
     kinds: dict[str, int] = {}
     for trial in (t for b in plan.blocks for t in b.trials):
         kinds[trial.kind.value] = kinds.get(trial.kind.value, 0) + 1
-    yield f"[b]{plan.name}[/b]  {path}"
+    yield f"[b]{plan.name}[/b]  {escape(str(path))}"
     yield "  trials    " + ", ".join(f"{n} {kind}" for kind, n in kinds.items())
     yield f"  pictures  {len(plan.picture_ids)} of set {plan.stimuli}"
     yield (
@@ -128,7 +121,7 @@ def _summary(
         f" {_minutes(plan.longest_s)}"
     )
     most = max(flashes_per_s(p.blocks, p.refresh_hz) for p in good.values())
-    approved = f", approved by {plan.safety['approved_by']}" if plan.safety else ""
+    approved = f", approved by {escape(plan.safety['approved_by'])}" if plan.safety else ""
     yield f"  flicker   at most {most:g} flashes in any second{approved}"
     for hz, found in plans.items():
         if isinstance(found, FileError):
@@ -153,7 +146,9 @@ def plan(
     protocol: ProtocolArgument,
     as_json: Annotated[bool, typer.Option("--json", help="every frame and code, as JSON")] = False,
     seed: SeedOption = 0,
-    refresh: Annotated[float, typer.Option(help="refresh rate of the display, Hz")] = 60.0,
+    refresh: Annotated[
+        float, typer.Option(min=20, max=500, help="refresh rate of the display, Hz")
+    ] = 60.0,
     rig: RigOption = None,
 ) -> None:
     """The frame-by-frame plan of a protocol; nothing is left to decide."""
@@ -162,7 +157,7 @@ def plan(
     if as_json:
         print(made.text)
         return
-    frame = made.sweep_frames
+    frame = made.sweep_frames + made.marker_frames(named=True)
     table = Table("frame", "seconds", "block", "trial", "code", "shown", "frames", box=None)
     for b, block in enumerate(made.blocks):
         frame += made.marker_frames(named=True)
@@ -204,9 +199,7 @@ def run(
     catalog = places.catalog_of(file)
     machine = _rig_file(rig)
     chosen = new_session_number() if seed is None else seed
-    _plan(
-        file, catalog, machine, machine.screen.refresh_hz or 60.0, chosen
-    )  # refuse before opening
+    _plans(file, catalog, machine)  # refuse before a window opens
     files = {picture.id: picture.path for picture in catalog.pictures.values()}
     with display_here() as virtual:
         if virtual:
@@ -453,10 +446,36 @@ def _plan(file: ProtocolFile, catalog: Any, rig: RigFile, refresh_hz: float, see
     return made
 
 
+def _plans(
+    file: ProtocolFile, catalog: Any, rig: RigFile, refresh_hz: float | None = None
+) -> dict[float, Plan | FileError]:
+    """The plan at the rate that is said, or at every usual one; where there is none, why.
+
+    Raises
+    ------
+    FileError
+        If there is none at all.
+    """
+    said = refresh_hz or rig.screen.refresh_hz
+    plans: dict[float, Plan | FileError] = {}
+    for hz in (said,) if said else USUAL_REFRESH_HZ:
+        try:
+            plans[hz] = _plan(file, catalog, rig, hz, 0)
+        except FileError as error:
+            plans[hz] = error
+    faults = [found for found in plans.values() if isinstance(found, FileError)]
+    if len(faults) == len(plans):
+        raise faults[0]
+    return plans
+
+
 def _new(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} is there already and not empty; give a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UserError(f"{folder} is there already and not empty; give a new folder")
+    except OSError as error:
+        raise UserError(f"{folder}: no folder can be made here: {error.strerror}") from None
 
 
 def _numbered(folder: Path) -> Path:

@@ -29,7 +29,7 @@ _FAILURES = (
 
 
 def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
-    """Those variables of a .mat file that it has, by name.
+    """Those variables of a .mat file that it has, by name; all of them if none is named.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
     """
     try:
         with path.open("rb"):  # says why it cannot be opened, which scipy does not
-            return dict(loadmat(path, variable_names=names, appendmat=False))
+            return dict(loadmat(path, variable_names=names or None, appendmat=False))
     except NotImplementedError:
         raise RecordingError(
             f"{path}: is a MATLAB file of version 7.3; save it in MATLAB with '-v7'"

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
-from scipy.io import loadmat
 
+from analysis.readers.matlab import read_arrays
 from task.contract.errors import RecordingError
 
 Row = Mapping[str, Any]
@@ -53,7 +54,8 @@ def read_vector(folder: Path, place: str) -> list[Any]:
     if path.suffix == ".csv":
         table = _csv(path)
         if inside not in table:
-            raise RecordingError(f"{path}: no column {inside!r}; it has {', '.join(map(str, table))}")
+            known = ", ".join(map(str, table))
+            raise RecordingError(f"{path}: no column {inside!r}; it has {known}")
         return list(table[inside])
     found = np.asarray(_inside(path, inside)).ravel()
     return [str(v.ravel()[0]) if isinstance(v, np.ndarray) else v for v in found.tolist()]
@@ -96,16 +98,17 @@ def _inside(path: Path, inside: str) -> Any:
 
 @lru_cache(maxsize=8)
 def _contents(path: Path) -> Any:
+    if path.suffix == ".mat":
+        return read_arrays(path)
+    if path.suffix not in (".npz", ".npy"):
+        raise RecordingError(f"{path}: values are taken from .csv, .mat, .npz and .npy files")
     try:
-        if path.suffix == ".mat":
-            return loadmat(path)
-        if path.suffix in (".npz", ".npy"):
-            return np.load(path, allow_pickle=False)
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, NotImplementedError, TypeError) as error:
-        raise RecordingError(f"{path}: cannot be read: {error}") from None
-    raise RecordingError(f"{path}: values are taken from .csv, .mat, .npz and .npy files")
+        with path.open("rb") as stream:
+            stored = np.load(stream, allow_pickle=False)
+            return stored if path.suffix == ".npy" else dict(stored)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RecordingError(f"{path}: cannot be read: {why}") from None
 
 
 def _plain(value: Any) -> Any:

@@ -156,7 +156,7 @@ def read_log(path: Path) -> SessionLog:
         raise LogError(f"{path}: cannot be read: {error.strerror}") from None
     lines.pop()  # what follows the last line end: nothing, or an event cut in flight
     records = [_record(path, number, line) for number, line in enumerate(lines, start=1)]
-    if not records or "imagery_log" not in records[0]:
+    if not records or not isinstance(records[0].get("imagery_log"), int):
         raise LogError(f"{path}: is not a session log: its first line is no header")
     header = dict(records[0])
     version = header.pop("imagery_log")

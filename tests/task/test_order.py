@@ -1,0 +1,93 @@
+"""Orders of pictures and pairs of items: what each promises, and that nothing allowed is left out."""
+
+import random
+from collections import Counter
+from itertools import pairwise, permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from task.order import alternate, cyclic_pairs, shuffled, shuffled_repeats
+
+seeds = st.integers(0, 2**64)
+
+
+@given(st.lists(st.integers(), max_size=30), seeds)
+def test_a_shuffled_list_holds_the_same_things(things: list[int], seed: int) -> None:
+    assert Counter(shuffled(things, random.Random(seed))) == Counter(things)
+
+
+def test_every_order_is_equally_likely() -> None:
+    rng = random.Random(1)
+    counts = Counter(tuple(shuffled("abcd", rng)) for _ in range(24_000))
+    assert len(counts) == 24
+    assert max(abs(n - 1000) for n in counts.values()) < 4 * 1000**0.5
+
+
+@given(st.integers(2, 12), st.integers(1, 6), seeds)
+def test_each_repeat_shows_everything_once_and_nothing_twice_in_a_row(
+    size: int, repeats: int, seed: int
+) -> None:
+    order = shuffled_repeats(range(size), repeats, random.Random(seed))
+    assert len(order) == size * repeats
+    for repeat in range(repeats):
+        assert sorted(order[repeat * size : (repeat + 1) * size]) == list(range(size))
+    assert all(a != b for a, b in pairwise(order))
+
+
+def test_one_thing_alone_is_repeated() -> None:
+    assert shuffled_repeats(["a"], 3, random.Random(0)) == ["a", "a", "a"]
+
+
+def test_every_order_without_a_neighbour_twice_is_equally_likely() -> None:
+    rng = random.Random(2)
+    counts = Counter(tuple(shuffled_repeats("abc", 2, rng)) for _ in range(24_000))
+    allowed = {a + b for a in permutations("abc") for b in permutations("abc") if a[-1] != b[0]}
+    assert set(counts) == allowed and len(allowed) == 24
+    assert max(abs(n - 1000) for n in counts.values()) < 4 * 1000**0.5
+
+
+def test_a_pair_alternates_with_its_first_before() -> None:
+    assert alternate(("a", "b"), 3) == ["a", "b", "a", "b", "a", "b"]
+
+
+@given(st.sampled_from(range(6, 18, 2)), seeds)
+def test_each_item_comes_in_two_blocks_apart_with_two_partners_and_leads_once(
+    size: int, seed: int
+) -> None:
+    blocks = cyclic_pairs(range(size), random.Random(seed))
+    assert len(blocks) == size
+    assert Counter(first for first, _ in blocks) == Counter(range(size))
+    assert Counter(second for _, second in blocks) == Counter(range(size))
+    assert len({frozenset(pair) for pair in blocks}) == size
+    assert all(not set(a) & set(b) for a, b in pairwise(blocks))
+
+
+@given(st.sampled_from(range(6, 18, 2)), seeds)
+def test_each_half_of_the_blocks_holds_every_item(size: int, seed: int) -> None:
+    blocks = cyclic_pairs(range(size), random.Random(seed))
+    for half in (blocks[: size // 2], blocks[size // 2 :]):
+        assert sorted(item for pair in half for item in pair) == list(range(size))
+
+
+def test_every_pair_of_items_can_meet_in_either_order_and_any_block() -> None:
+    rng = random.Random(3)
+    seen = {
+        (place, pair) for _ in range(3000) for place, pair in enumerate(cyclic_pairs("abcdef", rng))
+    }
+    assert len(seen) == 6 * 30
+
+
+@pytest.mark.parametrize("function", [shuffled, cyclic_pairs])
+def test_the_same_seed_gives_the_same_order(function) -> None:  # type: ignore[no-untyped-def]
+    things = list("abcdefgh")
+    assert function(things, random.Random(5)) == function(things, random.Random(5))
+    assert function(things, random.Random(5)) != function(things, random.Random(6))
+
+
+def test_an_order_is_the_same_on_every_machine() -> None:
+    # Recorded once: a session must be planned alike by every version of Python.
+    assert "".join(shuffled("abcdefgh", random.Random(20260314))) == "fdabgehc"
+    pairs = cyclic_pairs("abcdef", random.Random(20260314))
+    assert ["".join(pair) for pair in pairs] == ["ec", "fd", "ab", "cf", "da", "be"]
