@@ -276,7 +276,7 @@ def _viewing_row(
     numbers = next(s for s in results.document["shown"]["units"] if s["unit"] == tuning.unit)
     counted = next(v["window_s"] for v in results.document["viewing"] if v["pool"] == tuning.pool)
     bin_s, margin_s = (0.02, 0.2) if counted[1] < 1 else (0.05, 0.5)
-    around = _around(_viewed(results, tuning), (-margin_s, counted[1] + margin_s))
+    around = _around(_viewed(viewing, tuning.unit), (-margin_s, counted[1] + margin_s))
     ranked = list(tuning.preferred.sort_values().index)
     few = max(1, len(ranked) // SHARE_COMPARED)
     raster, curve = _raster_and_curve(figure, grid, 0)
@@ -294,17 +294,14 @@ def _viewing_row(
     across.set(title="orthogonal axis")
 
 
-def _viewed(results: Results, tuning: Tuning) -> list[_Part]:
-    recording, _, label = tuning.unit.rpartition("/")
+def _viewed(viewing: Viewing, unit: str) -> list[_Part]:
+    recording, _, label = unit.rpartition("/")
     found = []
-    for session in results.gathered.sessions:
-        if session.recording != recording or label not in session.units.table.index:
-            continue
-        for run in session.runs:
+    for session, run in viewing.members:
+        if session.recording == recording and label in session.units.table.index:
             viewed = run.trials[run.trials["kind"] == Kind.VIEW]
-            if run.pool == tuning.pool and len(viewed):
-                onset_s, item = viewed["onset_s"].to_numpy(float), viewed["item"].to_numpy()
-                found.append((_train(session, label), onset_s, item))
+            onset_s, item = viewed["onset_s"].to_numpy(float), viewed["item"].to_numpy()
+            found.append((_train(session, label), onset_s, item))
     return found
 
 

@@ -4,7 +4,7 @@ Every session becomes the same thing, whoever made it: units, and runs of trials
 picture and their time.  What cannot be used is listed with its reason; the rest goes on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,8 @@ def gather(file: StudyFile, progress: Progress | None = None) -> Gathered:
     if file.study.session:
         own = file.study.session
         sessions = []
-        for n, entry in enumerate(own, start=1):
-            sessions.append(_own_session(file.folder, entry))
+        for n, (name, entry) in enumerate(zip(_own_names(own), own, strict=True), start=1):
+            sessions.append(_own_session(file, name, entry))
             if progress:
                 progress(n, len(own))
         return Gathered(tuple(sessions))
@@ -99,19 +99,27 @@ def gather(file: StudyFile, progress: Progress | None = None) -> Gathered:
 # Our own sessions ------------------------------------------------------------------------------
 
 
-def _own_session(folder: Path, entry: OwnSession) -> Session:
-    path = folder / entry.log
+def _own_names(entries: Sequence[OwnSession]) -> list[str]:
+    """The sessions' folders, or, where two are called alike, what the study calls their logs."""
+    logs = [Path(entry.log) for entry in entries]
+    folders = [log.parent.name if log.suffix == ".jsonl" else log.name for log in logs]
+    return folders if len(set(folders)) == len(folders) else [entry.log for entry in entries]
+
+
+def _own_session(file: StudyFile, name: str, entry: OwnSession) -> Session:
+    folder, path = file.folder, file.folder / entry.log
     log = read_session_log(path)
     events = read_events(folder / entry.recording)
     alignment = align(*_streams(log, events))
-    name = path.parent.name if path.suffix == ".jsonl" else path.resolve().name
     subject = log.header.subject
     trials = _own_trials(log, alignment)
     if trials.empty:
         raise AnalysisError(f"{path}: holds no trial with a picture")
     run = RunOfTrials(log.header.protocol, subject, trials, alignment)
     units = read_units(folder / entry.recording)
-    return Session(name, subject, subject, units, (run,))
+    # Cell numbers of two sortings mean nothing to each other.
+    recording = subject if file.study.sorted_together else name
+    return Session(name, subject, recording, units, (run,))
 
 
 def _streams(log: SessionLog, events: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -68,6 +68,7 @@ class Viewing:
     Attributes
     ----------
     pool : its name
+    members : its runs, each with its session
     rates : Hz, (n_images, n_units)
     counts : spikes in the window, (n_images, n_units), summed over the trials of a picture
     trials : of each picture
@@ -76,6 +77,7 @@ class Viewing:
     """
 
     pool: str
+    members: tuple[tuple[Session, RunOfTrials], ...]
     rates: pd.DataFrame
     counts: pd.DataFrame
     trials: pd.Series
@@ -87,11 +89,13 @@ class Viewing:
 class Imagining:
     """Imagery of one session, against the viewing of the same units in `pool`, if there was any.
 
-    The rows of `trials` are those of `cue_s`, the times of the cues.
+    `not_viewed` units were left out because they were not in viewing; the rows of `trials` are
+    those of `cue_s`, the times of the cues.
     """
 
     session: Session
     pool: str | None
+    not_viewed: int
     cue_s: pd.Series
     trials: ImageryTrials
     ratings: pd.Series
@@ -274,7 +278,7 @@ def _viewing(
             f"pool {pool!r}: no unit fired {study.tests.least_spikes} spikes in the windows"
         )
     fit = fit_axes(rates[tested], space, study.tests.shuffles, study.tests.seed)
-    return Viewing(pool, rates, counts, trials[0], space, fit)
+    return Viewing(pool, tuple(members), rates, counts, trials[0], space, fit)
 
 
 def _spikes(session: Session) -> dict[str, Any]:
@@ -330,14 +334,15 @@ def _imagining(file: StudyFile, session: Session, viewings: Sequence[Viewing]) -
     cued = trials.assign(onset_s=trials["cue_s"])
     rates = imagery_trials(_spikes(session), cued, windows["before_s"], windows["during_s"])
     viewing = next((v for v in viewings if set(rates.during.columns) & set(v.rates.columns)), None)
-    pool, code = None, None
+    pool, code, sorted_here = None, None, rates.during.shape[1]
     if viewing is not None:
         pool = viewing.pool
         rates = _units_of(rates, [u for u in rates.during if u in viewing.rates])
         code = viewing_code(rates, viewing.rates, viewing.space, study.tests.seed)
     found = reactivation(rates, study.tests.seed)
     cue_s, ratings = (trials[c].reset_index(drop=True) for c in ("cue_s", "rating"))
-    return Imagining(session, pool, cue_s, rates, ratings, windows, found, code)
+    not_viewed = sorted_here - rates.during.shape[1]
+    return Imagining(session, pool, not_viewed, cue_s, rates, ratings, windows, found, code)
 
 
 def _units_of(trials: ImageryTrials, units: Sequence[str]) -> ImageryTrials:
@@ -398,7 +403,7 @@ def _results(
         "units": units.to_dict("records"),
         "areas": _areas(units),
         "viewing": viewed,
-        "viewing_summary": _viewing_summary(viewings),
+        "viewing_summary": _viewing_summary(viewings, viewed),
         "imagery": imagined,
         "shown": {
             "most": MOST_SHOWN,
@@ -536,7 +541,7 @@ def _viewing_numbers(
         "subjects": int(patients[viewing.rates.columns].nunique()),
         "recordings": len({unit.rpartition("/")[0] for unit in viewing.rates}),
         "images": len(viewing.rates),
-        "presentations": int(viewing.trials.sum()),
+        "presentations": sum(len(_viewed(run)) for _, run in viewing.members),
         "units": viewing.rates.shape[1],
         "units_tested": len(units),
         "window_s": list(file.study.windows.response_s),
@@ -588,12 +593,28 @@ def _pictures_table(viewing: Viewing, pictures: Pictures) -> pd.DataFrame:
     return table
 
 
-def _viewing_summary(viewings: Sequence[Viewing]) -> dict[str, Any] | None:
+def _viewing_summary(
+    viewings: Sequence[Viewing], numbers: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
     """Over all pools; a unit counts once in each pool in which it was tested."""
     if not viewings:
         return None
     p, q = (pd.concat([getattr(v.fit, name) for v in viewings]) for name in ("p", "q"))
-    return {"pools": len(viewings), "p05": _share(p <= 0.05), "q05": _share(q <= LEVEL)}
+    decoded = [pool["decoding"] for pool in numbers if pool.get("decoding")]
+    right = [of["accuracy"] for of in decoded]
+    return {
+        "pools": len(viewings),
+        "tests": {"p05": _share(p <= 0.05), "q05": _share(q <= LEVEL)},
+        "decoding": {
+            "pools": len(decoded),
+            "least": min(right),
+            "most": max(right),
+            "shuffled_mean": float(np.mean([of["shuffled_mean"] for of in decoded])),
+            "p05": sum(of["p"] <= 0.05 for of in decoded),
+        }
+        if decoded
+        else None,
+    }
 
 
 N_LABEL_SHUFFLES = 20
@@ -729,6 +750,7 @@ def _imagery_numbers(
     numbers: dict[str, Any] = {
         "session": imagining.session.name,
         "pool": imagining.pool,
+        "not_viewed": imagining.not_viewed,
         "items": sorted(map(str, per_item.index)),
         "blocks": int(trials.block.nunique()),
         "trials": len(trials.item),

@@ -57,7 +57,9 @@ def page(results: Results) -> str:
     template = _environment().get_template(PAGE)
     document = results.document
     return template.render(
-        document,
+        {key: value for key, value in document.items() if key != "shown"},
+        most_shown=document["shown"]["most"],
+        settings_text=json.dumps(document["settings"], ensure_ascii=False, indent=2),
         residuals=figures.residuals(results),
         shown_runs=[document["alignment"][n] for n in figures.shown_runs(document["alignment"])],
         clocks=_clocks(document),

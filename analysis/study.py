@@ -131,6 +131,10 @@ class Study(Table):
         ".", description="where the data lie, from the study file's folder; paths start there"
     )
     session: tuple[OwnSession, ...] = Field((), description="our own sessions")
+    sorted_together: bool = Field(
+        False,
+        description="our sessions of one patient were sorted together: units of one name are one",
+    )
     sessions: Sessions | None = Field(None, description="somebody's sessions")
     run: tuple[Run, ...] = Field((), description="runs of each of somebody's sessions")
     codes: dict[str, Annotated[int, Field(ge=0, le=65535)]] = Field(

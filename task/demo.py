@@ -29,6 +29,7 @@ port = "{port}"
 _STUDY = """schema = 1
 name = "{name}"
 stimuli = "{stimuli}"
+sorted_together = true    # the recorder's neurons keep their names all day
 planted = "{planted}"     # what the simulated recorder hid, to compare with
 """
 _SESSION = """

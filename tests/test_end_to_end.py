@@ -34,7 +34,7 @@ def day(tmp_path_factory):
     imagery("simulate", folder / "afternoon.toml", "--out", folder / "pm", "--seed", 4)
     (folder / "day.toml").write_text(
         f'schema = 1\nname = "day"\nstimuli = "{STIMULI / "objects"}"\n'
-        'planted = "am/recording/planted.csv"\n'
+        'planted = "am/recording/planted.csv"\nsorted_together = true\n'
         '[[session]]\nlog = "am/session"\nrecording = "am/recording"\n'
         '[[session]]\nlog = "pm/session"\nrecording = "pm/recording"\n'
     )
