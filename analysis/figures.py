@@ -4,12 +4,13 @@ Every number comes from the results; only what is there for the eye alone (raste
 histograms) is made here.  The same results give the same picture, to the byte.
 """
 
-import base64
 import io
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -66,9 +67,10 @@ class Drawing:
 
 
 def _drawing(figure: Figure, alt: str) -> Drawing:
-    stream = io.BytesIO()
+    stream = io.StringIO()
     figure.savefig(stream, format="svg", dpi=_DPI, metadata={"Date": None, "Creator": None})
-    return Drawing("data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode(), alt)
+    text = re.sub(r"\s*\n\s*", " ", stream.getvalue()).replace("base64, ", "base64,")
+    return Drawing("data:image/svg+xml," + quote(text, safe=" =:/;,.()+-"), alt)
 
 
 # Alignment ---------------------------------------------------------------------------------------
@@ -95,7 +97,7 @@ def residuals(results: Results) -> Drawing:
         for ax, (session, run) in zip(axes, chosen, strict=True):
             _residuals(ax, run.alignment)
             ax.set_title(f"{session}, {run.name}", loc="left")
-        axes[-1].set_xlabel("minutes since the first code of the run")
+        axes[-1].set_xlabel("minutes since the first code in the recording")
         height = figure.get_figheight()
         figure.subplots_adjust(
             left=0.06, right=0.995, top=1 - 0.25 / height, bottom=0.45 / height, hspace=0.6
@@ -104,18 +106,20 @@ def residuals(results: Results) -> Drawing:
 
 
 def _residuals(ax: Axes, found: Alignment) -> None:
-    minutes = (found.time_s.to_numpy() - np.nanmin(found.time_s)) / 60
+    time_s = found.time_s.to_numpy()
+    minutes = (time_s - time_s[found.pairs["sent"]].min()) / 60
     at = minutes[found.pairs["sent"]]
     residual_ms = found.pairs["residual_s"].to_numpy() * 1e3
     placed = found.pairs["placed"].to_numpy()
     reach = max(1.0, 1.1 * float(np.abs(residual_ms[~placed]).max(initial=0.0)))
     lost = minutes[~found.measured.to_numpy()]
+    lost = lost[(lost > 0) & (lost < at.max())]
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     ax.plot(at[~placed], residual_ms[~placed], ".", color=BLUE, markersize=2.5, rasterized=True)
     beyond = residual_ms[placed].clip(-0.95 * reach, 0.95 * reach)
     ax.plot(at[placed], beyond, "^", color=RED, markersize=5)
     ax.plot(lost, np.full(len(lost), -0.95 * reach), "|", color=INK, markersize=8)
-    ax.set(ylim=(-reach, reach), xlim=(0, np.nanmax(minutes)), ylabel="residual (ms)")
+    ax.set(ylim=(-reach, reach), xlim=(0, at.max()), ylabel="residual (ms)")
 
 
 def clocks(alignment: Sequence[Mapping[str, Any]]) -> Drawing:
@@ -147,21 +151,22 @@ def left_out_r2(viewings: Sequence[Viewing]) -> Drawing:
     highest = max(float(v.fit.r2.max()) for v in viewings)
     edges = np.linspace(-0.15, max(0.3, highest) + 0.01, 34)
     with rc_context(_STYLE):
-        size = (WIDTH_IN, 0.2 + 1.9 * rows) if columns > 1 else (WIDTH_IN / 2, 2.4)
+        size = (WIDTH_IN, 0.4 + 1.9 * rows) if columns > 1 else (WIDTH_IN / 2, 2.6)
         figure = Figure(figsize=size)
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, viewing in zip(axes, viewings, strict=False):
             _stacked(ax, viewing.fit.r2.clip(edges[0]), viewing.fit.q <= LEVEL, edges)
             if len(viewings) > 1:
-                ax.set_title(textwrap.fill(viewing.pool, 30), loc="left", fontsize=8)
+                ax.set_title(textwrap.fill(viewing.pool, 32), loc="left", fontsize=7.5)
         for ax in axes[len(viewings) :]:
             ax.set_axis_off()
         for ax in axes[::columns]:
             ax.set_ylabel("units")
         for ax in axes[max(0, len(viewings) - columns) : len(viewings)]:
             ax.set_xlabel("r² of left-out pictures")
-        axes[0].legend(loc="upper right")
-        figure.tight_layout(pad=0.6)
+        bars, words = axes[0].get_legend_handles_labels()
+        figure.legend(bars, words, loc="upper right", ncols=2)
+        figure.tight_layout(pad=0.6, rect=(0, 0, 1, 1 - 0.25 / size[1]))
         return _drawing(figure, "Distribution over units of the r² of left-out pictures")
 
 

@@ -155,13 +155,18 @@ def _own_trials(log: SessionLog, alignment: Alignment) -> pd.DataFrame:
             continue
         codes = at.get(event.presentation, {})
         row = _trial(event, codes, before, answers.get(event.presentation))
-        before = max((t for t, _ in codes.values()), default=np.nan)
+        before = max((codes[name][0] for name in _EMPTY_FROM & codes.keys()), default=np.nan)
         if row:
             rows.append(row)
     return pd.DataFrame(rows)
 
 
 _ONSETS = {Kind.VIEW: "IMAGE_ON", Kind.ENCODE: "ENCODE_ON", Kind.IMAGINE: "IMAGERY_ON"}
+# Codes at which the screen becomes empty.
+_EMPTY_FROM = {
+    *("BASELINE_ON", "ENCODE_OFF", "IMAGE_OFF", "IMAGERY_OFF"),
+    *("QUESTION_OFF", "RATING_OFF", "SEARCH_OFF", "TEXT_OFF"),
+}
 _STOPS = {Kind.VIEW: "IMAGE_OFF", Kind.ENCODE: "ENCODE_OFF", Kind.IMAGINE: "IMAGERY_OFF"}
 
 

@@ -326,7 +326,7 @@ def _imagining(file: StudyFile, session: Session, viewings: Sequence[Viewing]) -
     onset = trials["onset_s"] - trials["cue_s"]
     delay, length = float(onset.median()), float((trials["stop_s"] - trials["onset_s"]).median())
     during = study.windows.imagery_s or (0.0, length)
-    blank = float(min(LONGEST_BLANK_S, trials["blank_s"].quantile(0.05)))
+    blank = min(LONGEST_BLANK_S, float(np.nanquantile(trials["blank_s"], 0.05)))
     windows = {
         "before_s": study.windows.before_cue_s or (-blank, 0.0),
         "during_s": (delay + during[0], delay + during[1]),
@@ -337,7 +337,9 @@ def _imagining(file: StudyFile, session: Session, viewings: Sequence[Viewing]) -
     pool, code, sorted_here = None, None, rates.during.shape[1]
     if viewing is not None:
         pool = viewing.pool
-        rates = _units_of(rates, [u for u in rates.during if u in viewing.rates])
+        rates = _units_of(
+            rates, rates.during.columns.intersection(viewing.rates.columns, sort=False)
+        )
         code = viewing_code(rates, viewing.rates, viewing.space, study.tests.seed)
     found = reactivation(rates, study.tests.seed)
     cue_s, ratings = (trials[c].reset_index(drop=True) for c in ("cue_s", "rating"))
@@ -345,7 +347,7 @@ def _imagining(file: StudyFile, session: Session, viewings: Sequence[Viewing]) -
     return Imagining(session, pool, not_viewed, cue_s, rates, ratings, windows, found, code)
 
 
-def _units_of(trials: ImageryTrials, units: Sequence[str]) -> ImageryTrials:
+def _units_of(trials: ImageryTrials, units: pd.Index) -> ImageryTrials:
     return ImageryTrials(trials.item, trials.block, trials.before[units], trials.during[units])
 
 
@@ -405,10 +407,7 @@ def _results(
         "viewing": viewed,
         "viewing_summary": _viewing_summary(viewings, viewed),
         "imagery": imagined,
-        "shown": {
-            "most": MOST_SHOWN,
-            "units": [_shown_numbers(tuning, viewings) for tuning in tunings],
-        },
+        "shown": _shown(tunings, viewings),
     }  # fmt: skip
     if file.study.planted:
         truth, table = _against_truth(file.folder / file.study.planted, units, viewings, imaginings)
@@ -441,7 +440,7 @@ def _alignment_table(gathered: Gathered) -> pd.DataFrame:
     for session in gathered.sessions:
         for run in session.runs:
             found, placed = run.alignment, run.alignment.pairs["placed"]
-            # A row found by its place had a wrong stamp in the log: its residual is the log's fault.
+            # Where a row was found by its place, its stamp in the log was wrong, not the clock.
             residual_ms = found.pairs.loc[~placed, "residual_s"].abs() * 1e3
             rows.append(
                 {
@@ -488,7 +487,7 @@ def _alignment_summary(alignments: pd.DataFrame) -> dict[str, Any]:
 
 def _unit_table(gathered: Gathered) -> pd.DataFrame:
     """Every unit once; its spikes are those of all recordings in which it was sorted."""
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[str, dict[Any, Any]] = {}
     trains: dict[str, list[Any]] = {}
     for session in gathered.sessions:
         table = session.units.table.reset_index(names="label")
@@ -539,7 +538,7 @@ def _viewing_numbers(
     numbers: dict[str, Any] = {
         "pool": viewing.pool,
         "subjects": int(patients[viewing.rates.columns].nunique()),
-        "recordings": len({unit.rpartition("/")[0] for unit in viewing.rates}),
+        "recordings": len({session.recording for session, _ in viewing.members}),
         "images": len(viewing.rates),
         "presentations": sum(len(_viewed(run)) for _, run in viewing.members),
         "units": viewing.rates.shape[1],
@@ -581,7 +580,7 @@ def _viewing_numbers(
 
 
 def _axes_table(viewing: Viewing) -> pd.DataFrame:
-    table = viewing.fit.weights.T.rename_axis("unit").reset_index()
+    table: pd.DataFrame = viewing.fit.weights.T.rename_axis("unit").reset_index()
     return table.assign(pool=viewing.pool)
 
 
@@ -632,14 +631,14 @@ def _decoding(counts: pd.DataFrame, categories: pd.Series, seed: int) -> dict[st
         [decode_categories(counts, pd.Series(o, categories.index)).accuracy for o in orders]
     )
     right = decoded.predicted == categories.loc[decoded.predicted.index]
-    by_category = {str(name): _share(of) for name, of in right.groupby(categories)}
+    groups = right.groupby(categories)
     return {
         "accuracy": decoded.accuracy,
         "chance": decoded.chance,
         "units": decoded.units,
         "right": _share(right),
-        "by_category": by_category,
-        "balanced": float(np.mean([of["share"] for of in by_category.values()])),
+        "by_category": {str(name): _share(of) for name, of in groups},
+        "balanced": float(groups.mean().mean()),
         "largest_category": float(categories.value_counts(normalize=True).max()),
         "shuffled_mean": float(shuffled.mean()),
         "shuffled_most": float(shuffled.max()),
@@ -658,9 +657,12 @@ def _shuffled(rates: pd.DataFrame, categories: pd.Series, seed: int) -> float:
     return float(np.mean(shares))
 
 
-def _share(passed: pd.Series) -> dict[str, Any]:
+def _share(passed: pd.Series) -> dict[str, Any] | None:
+    """How many of the units asked, with its interval; None if none was asked."""
     count, total = int(passed.sum()), len(passed)
-    low, high = proportion_interval(count, total) if total else (float("nan"),) * 2
+    if not total:
+        return None
+    low, high = proportion_interval(count, total)
     return {"count": count, "of": total, "share": count / total, "low": low, "high": high}
 
 
@@ -724,6 +726,15 @@ def _left_out_orthogonal(rates: pd.DataFrame, space: ObjectSpace, seed: int) -> 
         side = np.sign((along * whole.loc[others]).sum())  # an orthogonal axis has no own sign
         parts.append(projections(axes * side, space.at(left_out)))
     return pd.concat(parts).loc[rates.index]
+
+
+def _shown(tunings: Sequence[Tuning], viewings: Sequence[Viewing]) -> dict[str, Any]:
+    fits = {viewing.pool: viewing.fit for viewing in viewings}
+    return {
+        "most": MOST_SHOWN,
+        "axis_tuned": int(sum(fits[t.pool].q[t.unit] <= LEVEL for t in tunings)),
+        "units": [_shown_numbers(tuning, viewings) for tuning in tunings],
+    }
 
 
 def _shown_numbers(tuning: Tuning, viewings: Sequence[Viewing]) -> dict[str, Any]:
@@ -795,8 +806,10 @@ def _of_units(code: ImaginedCode, wanted: set[str]) -> ImaginedCode:
 def _population(code: ImaginedCode) -> dict[str, Any]:
     """The units of one session as a whole; the interval is for these pictures and this patient."""
     low, high = bootstrap_interval(code.units["r"], np.mean)
+    found = population([code])
     return {
-        **population([code]),
+        **found,
+        "units": int(found["units"]),
         "mean_r_low": low,
         "mean_r_high": high,
         "exchanges": len(code.null),
@@ -814,7 +827,9 @@ def _ratings(ratings: pd.Series) -> dict[str, Any]:
         "given": len(given),
         "of": len(ratings),
         "mean": float(given.mean()) if len(given) else None,
-        "counts": {str(int(k)): int(n) for k, n in given.value_counts().sort_index().items()},
+        "counts": {
+            str(rating): int(n) for rating, n in given.astype(int).groupby(given).size().items()
+        },
     }
 
 
@@ -825,59 +840,52 @@ def _against_truth(
     wire = ["channel", "cell"]
     truth = units[["unit", *wire]].merge(pd.read_csv(path).drop(columns="unit"), on=wire)
     truth = truth.set_index("unit")
-    found = []
-    for viewing in viewings:
-        space = viewing.space.coordinates
-        scale = space / space.std(ddof=0)
-        dims = [c for c in space if f"axis_{c}" in truth]
-        for unit in viewing.fit.r.index:
-            if unit not in truth.index:
-                continue
-            planted = truth.loc[unit, [f"axis_{c}" for c in dims]].to_numpy(dtype=float)
-            fitted = viewing.fit.axis.loc[dims, unit].to_numpy(dtype=float)
-            size = np.linalg.norm(planted) * np.linalg.norm(fitted)
-            mine = scale[dims].to_numpy() @ planted
-            theirs = scale[dims].to_numpy() @ fitted
-            found.append(
-                {
-                    "unit": unit,
-                    "axis_planted": bool(truth.loc[unit, "axis_tuned"]),
-                    "axis_found": bool(viewing.fit.q[unit] <= LEVEL),
-                    "cosine": float(planted @ fitted / size) if size > 0 else float("nan"),
-                    "projection_r": float(np.corrcoef(mine, theirs)[0, 1])
-                    if np.isfinite(mine).all() and np.isfinite(theirs).all()
-                    else float("nan"),
-                    "reactivated_planted": bool(truth.loc[unit, "reactivated"]),
-                }
-            )
-    if not found:
+    axes = [
+        _planted_axis(truth.loc[u], v, u)
+        for v in viewings
+        for u in v.fit.r.index
+        if u in truth.index
+    ]
+    if not axes:
         raise AnalysisError(f"{path}: none of its units were tested here; is it of this recording?")
-    table = pd.DataFrame(found)
-    imagined = {u for i in imaginings for u in i.reactivation.units.query("reactivated").index}
-    table["reactivated_found"] = table["unit"].isin(imagined)
-    tuned = table[table["axis_planted"]]
+    table = pd.DataFrame(axes)
+    tuned, others = table[table["axis_planted"]], table[~table["axis_planted"]]
     both = tuned[tuned["axis_found"]]
     numbers: dict[str, Any] = {
         "units": len(table),
         "axis_planted": len(tuned),
         "axis_found_of_planted": _share(tuned["axis_found"]),
-        "axis_found_of_others": _share(table.loc[~table["axis_planted"], "axis_found"])
-        if (~table["axis_planted"]).any()
-        else None,
-        "projection_r_median": float(both["projection_r"].median()) if len(both) else None,
-        "cosine_median": float(both["cosine"].median()) if len(both) else None,
+        "axis_found_of_others": _share(others["axis_found"]),
+        "projection_r_median": float(both["projection_r"].median()),
+        "cosine_median": float(both["cosine"].median()),
     }
     if imaginings:
-        planted = table[table["reactivated_planted"]]
-        others = table[~table["reactivated_planted"]]
-        numbers["reactivated_planted"] = len(planted)
-        numbers["reactivated_found_of_planted"] = (
-            _share(planted["reactivated_found"]) if len(planted) else None
-        )
-        numbers["reactivated_found_of_others"] = (
-            _share(others["reactivated_found"]) if len(others) else None
-        )
+        found = pd.concat([i.reactivation.units["reactivated"] for i in imaginings])
+        found = found[found.index.isin(truth.index)].rename("reactivated_found")
+        planted = truth.loc[found.index, "reactivated"].rename("reactivated_planted").astype(bool)
+        numbers["reactivated_planted"] = int(planted.sum())
+        numbers["reactivated_found_of_planted"] = _share(found[planted])
+        numbers["reactivated_found_of_others"] = _share(found[~planted])
+        imagined = pd.DataFrame({"reactivated_planted": planted, "reactivated_found": found})
+        table = table.merge(imagined.rename_axis("unit").reset_index(), on="unit", how="outer")
     return numbers, table
+
+
+def _planted_axis(truth: pd.Series, viewing: Viewing, unit: str) -> dict[str, Any]:
+    """The axis of a unit beside the one that was planted; no cosine where none was."""
+    dims = [c for c in viewing.space.coordinates if f"axis_{c}" in truth]
+    space = viewing.space.coordinates[dims]
+    planted = truth[[f"axis_{c}" for c in dims]].to_numpy(dtype=float)
+    fitted = viewing.fit.axis.loc[dims, unit].to_numpy(dtype=float)
+    both = (space / space.std(ddof=0)).to_numpy() @ np.column_stack([planted, fitted])
+    known = np.isfinite(both).all()
+    return {
+        "unit": unit,
+        "axis_planted": bool(truth["axis_tuned"]),
+        "axis_found": bool(viewing.fit.q[unit] <= LEVEL),
+        "cosine": planted @ fitted / np.linalg.norm(planted) / np.linalg.norm(fitted),
+        "projection_r": np.corrcoef(both.T)[0, 1] if known else np.nan,
+    }
 
 
 def _software() -> dict[str, str]:

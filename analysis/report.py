@@ -58,7 +58,7 @@ def page(results: Results) -> str:
     document = results.document
     return template.render(
         {key: value for key, value in document.items() if key != "shown"},
-        most_shown=document["shown"]["most"],
+        shown_numbers=document["shown"],
         settings_text=json.dumps(document["settings"], ensure_ascii=False, indent=2),
         residuals=figures.residuals(results),
         shown_runs=[document["alignment"][n] for n in figures.shown_runs(document["alignment"])],
@@ -114,7 +114,6 @@ def _environment() -> Environment:
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "whole": whole, "percent": percent, "chance": chance}
@@ -135,8 +134,10 @@ def whole(value: int | None) -> str:
 
 
 def percent(value: float | None, digits: int = 0) -> str:
-    """A share as per cent; the sign is the template's."""
-    return number(None if value is None else 100 * value, digits)
+    """A share as per cent, small ones with a digit that counts; the sign is the template's."""
+    if value is None:
+        return NONE
+    return number(100 * value, max(digits, 1) if 0 < abs(value) < 0.01 else digits)
 
 
 def chance(value: float | None) -> str:

@@ -305,7 +305,7 @@ def _chosen(
     if chosen.per_group:
         pool = _sample_groups(pool, chosen.per_group, catalog, rng)
     if len(pool) < 2 and not faults:
-        faults.append((("pictures",), f"{len(pool)} pictures are left; choose at least two"))
+        faults.append((("pictures",), f"{_count(len(pool), 'picture')} left; choose at least two"))
     return pool
 
 
@@ -385,6 +385,10 @@ def _warnings(codes: Mapping[str, int]) -> list[str]:
     return said
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 # Times and frames ----------------------------------------------------------------------------
 
 
@@ -415,7 +419,9 @@ class _Frames:
         if frames and abs(exact - frames) <= _FRAME_TOLERANCE_S * self._hz:
             return frames
         below, above = int(exact), int(exact) + 1
-        near = " or ".join(f"{n / self._hz:.4f} s ({n} frames)" for n in (below, above) if n)
+        near = " or ".join(
+            f"{n / self._hz:.4f} s ({_count(n, 'frame')})" for n in (below, above) if n
+        )
         self._faults.append(
             (
                 path,
@@ -652,8 +658,9 @@ def _check_codes_fit(
                 faults.append(
                     (
                         path,
-                        f"{step.frames} frames are too short for {codes} trigger codes, each"
-                        f" {spacing_frames} frames apart; at least {needed} frames are needed",
+                        f"{_count(step.frames, 'frame')} cannot hold"
+                        f" {_count(codes, 'trigger code')}, each of {spacing_frames} frames;"
+                        f" at least {needed} frames are needed",
                     )
                 )
 

@@ -77,8 +77,8 @@ class _Presenter:
         self._presentation = 0
         self._trials_done = 0
         self._stoppable = True
-        self._sent = Sent(0.0, 0.0, True)
-        self._rising: Message | None = None
+        self._rising: Message | None = None  # what the flip under way puts on the lines
+        self._sent: Sent | None = None  # once it is there
         self.counts: dict[str, int] = {
             "presentations": 0, "codes": 0, "late_frames": 0, "codes_lost": 0, "frames": 0
         }  # fmt: skip
@@ -187,7 +187,7 @@ class _Presenter:
                 early = self._rig.keys.listen(step, onset_s)
                 self._log_presses(self._unless_stopped(early), number, "EARLY_KEY")
             for press in self._unless_stopped(self._rig.keys.poll()):
-                if press.meaning in step.answers and not answered and self._frame < last:
+                if press.meaning in step.answers and not answered:
                     answered = True
                     self._answer(step, press, number, onset_s)
                 else:
@@ -218,21 +218,17 @@ class _Presenter:
             begins = None
             self._log_presses(self._unless_stopped(self._rig.keys.poll()), None, "KEY")
 
-    def _flip(self, screen: Screen, last: int, begins: Event | None) -> float:
-        rig = self._rig
-        message = self._lines.at(self._frame, last)
-        self._rising = message
-        rig.display.draw(screen)
-        time_s = rig.display.flip(self._set_lines if message else None)
-        events = [replace(begins, time_s=time_s)] if begins else []
-        if self._last_flip_s is not None and time_s - self._last_flip_s > self._late_s:
-            self.counts["late_frames"] += 1
-            interval = {"interval_s": round(time_s - self._last_flip_s, 6)}
-            events.append(Event(time_s, "LATE_FRAME", detail=interval))
-        if message and message.value:
-            events.append(self._code_event(message, time_s))
-        if events:
-            self._log.write(events)
+    def _flip(self, screen: Screen, planned_until: int, begins: Event | None) -> float:
+        message = self._lines.at(self._frame, planned_until)
+        self._rising, self._sent = message, None
+        self._rig.display.draw(screen)
+        try:
+            time_s = self._rig.display.flip(self._set_lines if message else None)
+        except BaseException:  # cut short; what has reached the lines is in the log all the same
+            if self._sent:
+                self._log_frame(self._sent.before_s, begins, message)
+            raise
+        self._log_frame(time_s, begins, message)
         self._last_flip_s = time_s
         self._frame += 1
         self.counts["frames"] += 1
@@ -243,14 +239,27 @@ class _Presenter:
         if self._rising:
             self._sent = self._rig.port.set(self._rising.value)
 
-    def _code_event(self, message: Message, time_s: float) -> Event:
-        self.counts["codes"] += 1
-        sent = self._sent
+    def _log_frame(self, time_s: float, begins: Event | None, message: Message | None) -> None:
+        events = [replace(begins, time_s=time_s)] if begins else []
+        if self._last_flip_s is not None and time_s - self._last_flip_s > self._late_s:
+            self.counts["late_frames"] += 1
+            interval = {"interval_s": round(time_s - self._last_flip_s, 6)}
+            events.append(Event(time_s, "LATE_FRAME", detail=interval))
+        if message and self._sent:
+            events += self._code_events(time_s, message, self._sent)
+        if events:
+            self._log.write(events)
+
+    def _code_events(self, time_s: float, message: Message, sent: Sent) -> list[Event]:
+        """A code that was sent; a rest only if it was lost."""
+        self.counts["codes"] += bool(message.value)
+        if sent.done and not message.value:
+            return []
         detail: dict[str, Any] = {"sent_s": [round(sent.before_s, 7), round(sent.after_s, 7)]}
         if not sent.done:
             self.counts["codes_lost"] += 1
             detail["lost"] = True
-        return Event(time_s, message.name, message.value, message.presentation, detail)
+        return [Event(time_s, message.name, message.value or None, message.presentation, detail)]
 
     def _unless_stopped(self, presses: Iterable[KeyPress]) -> Iterator[KeyPress]:
         for press in presses:

@@ -15,6 +15,7 @@ from task.contract.settings import Settings, Table, parse, read_settings
 
 Seconds = Annotated[float, Field(gt=0, le=600)]
 SecondsOrNone = Annotated[float, Field(ge=0, le=600)]
+Count = Annotated[int, Field(ge=1, le=50)]
 Degrees = Annotated[float, Field(gt=0, le=60)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 PictureIds = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -51,7 +52,7 @@ class Look(Table):
 class Screening(Table):
     """Many pictures shown briefly, to find each neuron's axis."""
 
-    repeats: Annotated[int, Field(ge=1, le=50)] = Field(
+    repeats: Count = Field(
         4, description="showings of each picture, each repeat in a fresh random order"
     )
     image_s: Seconds = Field(0.2667, description="picture on screen, seconds")
@@ -76,14 +77,14 @@ class Imagery(Table):
     cue: Literal["word", "picture", "word and picture"] = Field(
         "word", description="what the cue screen shows"
     )
-    encode_views: PositiveInt = Field(4, description="views of each item before it is imagined")
+    encode_views: Count = Field(4, description="views of each item before it is imagined")
     encode_s: Seconds = Field(1.5, description="picture on screen in these views, seconds")
     encode_blank_s: Seconds = Field(0.5, description="empty screen after each view, seconds")
     search_s: SecondsOrNone = Field(
         30.0, description="visual search between seeing and imagining, seconds; 0 for none"
     )
     baseline_s: Seconds = Field(5.0, description="empty screen before the first cue, seconds")
-    cues_per_item: PositiveInt = Field(4, description="times each item is imagined in a block")
+    cues_per_item: Count = Field(4, description="times each item is imagined in a block")
     cue_s: Seconds = Field(1.0, description="cue screen, seconds")
     imagine_s: Seconds = Field(5.0, description="blank screen to imagine on, seconds")
     after_s: Seconds = Field(0.5, description="empty screen after imagining, seconds")

@@ -1,4 +1,4 @@
-"""Orders of pictures and pairs of items: what each promises, and that nothing allowed is left out."""
+"""Orders of pictures and pairs of items: what each promises; nothing allowed is left out."""
 
 import random
 from collections import Counter

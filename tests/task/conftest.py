@@ -1,0 +1,114 @@
+"""What the tests of the task share: a small set of pictures, protocols and plans made from text."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from task.contract.catalog import MANIFEST, Catalog, Picture
+from task.contract.errors import FileError, UserError
+from task.contract.settings import Settings, parse
+from task.plan import Plan, make_plan, plan_file
+from task.protocol import Protocol, read_protocol
+
+HEADER = 'schema = 1\nname = "x"\nstimuli = "pets"\n'
+PETS = {
+    "animal": ("dog", "cat", "cow", "owl"),
+    "plant": ("rose", "oak", "fern", "moss"),
+    "thing": ("cup", "hat", "key", "pen"),
+}
+SPANISH = {
+    "dog": "perro",
+    "cat": "gato",
+    "cow": "vaca",
+    "owl": "búho",
+    "cup": "taza",
+    "hat": "gorro",
+}
+
+
+@pytest.fixture(scope="session")
+def pets() -> Catalog:
+    """Twelve pictures of three groups, without files."""
+    pictures = {}
+    for group, ids in PETS.items():
+        for id_ in ids:
+            names = {"en": id_} | ({"es": SPANISH[id_]} if id_ in SPANISH else {})
+            pictures[id_] = Picture(id_, Path(f"{id_}.png"), "0", group, names)
+    return Catalog("pets", pictures, "0")
+
+
+@pytest.fixture(scope="session")
+def protocol() -> Callable[[str], Protocol]:
+    """A protocol of the pets from the text of its file, name and set left out."""
+
+    def made(text: str) -> Protocol:
+        return parse(Settings(Path("p.toml"), tomllib.loads(HEADER + text), {}), Protocol)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def plan_of(pets: Catalog, protocol: Callable[[str], Protocol]) -> Callable[..., Plan]:
+    """The plan of such a text, for a display of 60 Hz if not said."""
+
+    def made(
+        text: str, *, seed: int = 1, refresh_hz: float = 60.0, spacing_frames: int = 2
+    ) -> Plan:
+        return make_plan(
+            protocol(text), pets, seed=seed, refresh_hz=refresh_hz, spacing_frames=spacing_frames
+        )
+
+    return made
+
+
+@pytest.fixture
+def faults_of(tmp_path: Path, pets: Catalog) -> Callable[..., list[str]]:
+    """What a user reads of such a text: the message's lines, without the folder."""
+
+    def said(text: str, *, refresh_hz: float = 60.0, spacing_frames: int = 2) -> list[str]:
+        path = tmp_path / "p.toml"
+        path.write_text(HEADER + text, encoding="utf-8")
+        with pytest.raises(FileError) as error:
+            plan_file(
+                read_protocol(path),
+                pets,
+                seed=1,
+                refresh_hz=refresh_hz,
+                spacing_frames=spacing_frames,
+            )
+        return str(error.value).replace(f"{tmp_path}/", "").splitlines()
+
+    return said
+
+
+@pytest.fixture
+def pet_folder(tmp_path: Path, pets: Catalog) -> Path:
+    """A folder with the set `pets` in it, every picture a grey square with a darker corner."""
+    import hashlib
+
+    from PIL import Image
+
+    from task.contract.catalog import write_manifest
+
+    folder = tmp_path / "pets"
+    (folder / "images").mkdir(parents=True)
+    rows = []
+    for number, picture in enumerate(pets.pictures.values()):
+        file = folder / "images" / f"{picture.id}.png"
+        image = Image.new("L", (60, 60), 128)
+        image.paste(10 * number, (0, 0, 20 + number, 20))
+        image.save(file)
+        names = {"name": picture.names["en"], "name_es": picture.names.get("es", "")}
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        about = {"id": picture.id, "file": f"images/{picture.id}.png", "sha256": digest}
+        rows.append(about | {"group": picture.group} | names)
+    write_manifest(folder, rows)
+    assert (folder / MANIFEST).is_file()
+    return folder
+
+
+def refusal(error: pytest.ExceptionInfo[UserError], folder: Path) -> str:
+    """A message without the folder of the test."""
+    return str(error.value).replace(f"{folder}/", "")
