@@ -64,12 +64,11 @@ def kill_one(folder: Path, after_s: float) -> tuple[int, int]:
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     command = [sys.executable, "-m", "benchmarks.kills", "child", os.ttyname(slave), str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout
-    process.stdout.readline()
-    time.sleep(after_s)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(after_s)
+        process.send_signal(signal.SIGKILL)
     time.sleep(0.05)
     os.close(slave)
     listener.join(timeout=2)

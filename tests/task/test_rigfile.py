@@ -1,0 +1,65 @@
+"""What a rig file may say, and what is read where it says something else."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from task.contract.errors import FileError
+from task.rigfile import RigFile, Screen, Triggers, read_rig
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "rig.toml"
+
+
+def test_keys_that_are_not_said_keep_their_usual_meaning(path: Path) -> None:
+    path.write_text('name = "x"\n[triggers]\ndevice = "none"\n[keys]\nyes = ["a", "b"]\n')
+    answers = read_rig(path).answers
+    assert answers["yes"] == ("a", "b")
+    assert answers["no"] == ("n", "left")
+    assert answers["3"] == ("3", "num_3")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", ["rig.toml: triggers: is missing; it is: the trigger box"]),
+        (
+            "[triggers]\n",
+            ['rig.toml:2: triggers: port is missing; name it, for example port = "/dev/ttyUSB0"'],
+        ),
+        (
+            '[triggers]\nport = "COM3"\nbaud = 1200\npulse_s = 0\n',
+            [
+                "rig.toml:4: triggers.baud: should be greater than or equal to 1201, not 1200;"
+                " it is: speed of the serial port, bits a second",
+                "rig.toml:5: triggers.pulse_s: should be greater than 0, not 0; it is: how long a"
+                " code stands on the lines at least, seconds",
+            ],
+        ),
+        (
+            '[triggers]\ndevice = "paralel"\n',
+            [
+                "rig.toml:3: triggers.device: should be 'serial' or 'none', not \"paralel\"; it is:"
+                " `serial`: each byte is put on eight lines; `none`: no triggers"
+            ],
+        ),
+        (
+            '[triggers]\ndevice = "none"\n[keys]\nyes = []\n',
+            ["rig.toml:5: keys.yes: should not be empty, not []"],
+        ),
+    ],
+    ids=["no triggers", "no port", "wrong numbers", "unknown device", "no key"],
+)
+def test_a_mistake_is_told_with_its_line(text: str, message: list[str], path: Path) -> None:
+    path.write_text(f'name = "x"\n{text}')
+    with pytest.raises(FileError) as error:
+        read_rig(path)
+    assert str(error.value).replace(f"{path.parent}/", "").splitlines() == message
+
+
+@pytest.mark.parametrize("model", [RigFile, Screen, Triggers], ids=lambda m: m.__name__)
+def test_every_setting_says_what_it_is(model: type[BaseModel]) -> None:
+    assert all(field.description for field in model.model_fields.values())
