@@ -259,9 +259,11 @@ def _around(parts: Sequence[_Part], window_s: Window) -> _Around:
 
 
 def unit(results: Results, tuning: Tuning) -> Drawing:
-    """One unit in viewing, and below in imagery, where it was recorded there."""
+    """One unit in viewing, and below in imagery that is compared with this viewing."""
     viewing = next(v for v in results.viewings if v.pool == tuning.pool)
-    imagined = [i for i in results.imaginings if tuning.unit in i.trials.during]
+    imagined = [
+        i for i in results.imaginings if i.pool == tuning.pool and tuning.unit in i.trials.during
+    ]
     with rc_context(_STYLE):
         height = 0.15 + 2.6 * (1 + len(imagined))
         figure = Figure(figsize=(WIDTH_IN, height))

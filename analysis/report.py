@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from analysis import figures
 from analysis.figures import Drawing
-from analysis.pipeline import Results
+from analysis.pipeline import Results, Tuning
 
 PAGE, NUMBERS, TABLES = "report.html", "report.json", "tables"
 
@@ -56,7 +56,7 @@ def page(results: Results) -> str:
     """The page, as HTML with its figures inside."""
     template = _environment().get_template(PAGE)
     document = results.document
-    return template.render(
+    text = template.render(
         {key: value for key, value in document.items() if key != "shown"},
         shown_numbers=document["shown"],
         settings_text=json.dumps(document["settings"], ensure_ascii=False, indent=2),
@@ -68,6 +68,7 @@ def page(results: Results) -> str:
         shown=list(_shown(results)),
         unit_rows={row["unit"]: row for row in document["units"]},
     )
+    return text.lstrip()
 
 
 def _clocks(document: dict[str, Any]) -> Drawing | None:
@@ -92,17 +93,17 @@ def _shown(results: Results) -> Iterator[dict[str, Any]]:
             **numbers,
             "about": next(row for row in document["units"] if row["unit"] == unit),
             "viewing": next(row for row in viewing["per_unit"] if row["unit"] == unit),
-            "imagery": list(_in_imagery(results, unit)),
+            "imagery": list(_in_imagery(results, tuning)),
             "figure": figures.unit(results, tuning),
         }
 
 
-def _in_imagery(results: Results, unit: str) -> Iterator[dict[str, Any]]:
+def _in_imagery(results: Results, tuning: Tuning) -> Iterator[dict[str, Any]]:
+    viewing = next(v for v in results.viewings if v.pool == tuning.pool)
     for imagining, numbers in zip(results.imaginings, results.document["imagery"], strict=True):
-        row = next((row for row in numbers["per_unit"] if row["unit"] == unit), None)
-        viewing = next((v for v in results.viewings if v.pool == imagining.pool), None)
-        if row and viewing:
-            order = figures.imagined_order(imagining, viewing, unit)
+        row = next((row for row in numbers["per_unit"] if row["unit"] == tuning.unit), None)
+        if row and imagining.pool == tuning.pool:
+            order = figures.imagined_order(imagining, viewing, tuning.unit)
             yield {**row, "session": numbers["session"], "order": order}
 
 

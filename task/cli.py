@@ -191,6 +191,7 @@ def run(
         check_subject,
         new_folder,
         new_session_number,
+        rehearse,
         run_session,
     )
 
@@ -210,6 +211,7 @@ def run(
         try:
             made = _plan(file, catalog, machine, opened.display.refresh_hz, chosen)
             check_refresh(made, opened)
+            rehearse(made, opened)
             folder = new_folder(data, subject, made.name)
             with progress(made.name) as step:
                 outcome = run_session(

@@ -78,6 +78,7 @@ class MovieItem:
 Item = PictureItem | TextItem | SoundItem | MovieItem
 Screen = tuple[Item, ...]
 BLANK: Screen = ()
+ANY_KEY = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Step:
     code : name of the code on its first frame
     screen : what is drawn; nothing is a blank screen
     frames : how long, at most
-    answers : logical answers that end it early; none for a fixed length
+    answers : logical answers that end it early, `any` for every key; none for a fixed length
     correct : the right one of these, where there is one
     """
 
@@ -603,9 +604,9 @@ def _text(protocol: Protocol, frames: _Frames, text: str, longest_s: float) -> t
     if not longest_s:
         return ()
     lines = (TextItem(text, protocol.look.text_deg),)
-    answers = ("yes", "no", *"12345")
     after = Step("TEXT_OFF", _fixation(protocol), frames.at_most(1.0))
-    return (Trial(Kind.TEXT, (Step("TEXT_ON", lines, frames.at_most(longest_s), answers), after)),)
+    read = Step("TEXT_ON", lines, frames.at_most(longest_s), (ANY_KEY,))
+    return (Trial(Kind.TEXT, (read, after)),)
 
 
 def _closing(protocol: Protocol, frames: _Frames) -> Block:

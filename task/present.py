@@ -19,7 +19,7 @@ from task.contract.codes import (
 from task.contract.sessionlog import Event, LogWriter
 from task.flow import START, Command, Position, next_position
 from task.lines import Lines, Message
-from task.plan import BLANK, Plan, Screen, Step, Trial, announced
+from task.plan import ANY_KEY, BLANK, Plan, Screen, Step, Trial, announced
 from task.rig import KeyPress, Rig, Sent, pulse_frames
 
 LATE_PERIODS = 1.5
@@ -187,7 +187,7 @@ class _Presenter:
                 early = self._rig.keys.listen(step, onset_s)
                 self._log_presses(self._unless_stopped(early), number, "EARLY_KEY")
             for press in self._unless_stopped(self._rig.keys.poll()):
-                if press.meaning in step.answers and not answered:
+                if not answered and (press.meaning in step.answers or ANY_KEY in step.answers):
                     answered = True
                     self._answer(step, press, number, onset_s)
                 else:
@@ -206,7 +206,7 @@ class _Presenter:
         if step.correct is not None:
             said["correct"] = press.meaning == step.correct
         self._log.write([Event(press.time_s, "ANSWER", None, number, said)])
-        code = f"ANSWER_{_ANSWER_NUMBERS.get(press.meaning, press.meaning)}"
+        code = f"ANSWER_{_ANSWER_NUMBERS.get(press.meaning, _GO_ON)}"
         self._lines.request(Message(code, self._plan.codes[code], number))
 
     # A frame ----------------------------------------------------------------------------
@@ -274,4 +274,5 @@ class _Presenter:
             self._log.write([Event(press.time_s, name, None, number, detail)])
 
 
-_ANSWER_NUMBERS = {"no": "0", "yes": "1"}
+_ANSWER_NUMBERS = {"no": "0", "yes": "1", **{n: n for n in "12345"}}
+_GO_ON = "1"  # any other key, where every key will do

@@ -10,11 +10,16 @@ from pydantic import Field, model_validator
 
 from task.contract.settings import Table, parse, read_settings
 
+Meaning = Literal["yes", "no", "1", "2", "3", "4", "5"]
 Keys = Annotated[tuple[str, ...], Field(min_length=1)]
-_ANSWERS = {
+_ANSWERS: dict[Meaning, tuple[str, ...]] = {
     "yes": ("y", "right", "return"),
     "no": ("n", "left"),
-    **{str(n): (str(n), f"num_{n}") for n in range(1, 6)},
+    "1": ("1", "num_1"),
+    "2": ("2", "num_2"),
+    "3": ("3", "num_3"),
+    "4": ("4", "num_4"),
+    "5": ("5", "num_5"),
 }
 
 
@@ -74,14 +79,25 @@ class RigFile(Table):
     )
     screen: Screen = Field(Screen(), description="the patient's screen")
     triggers: Triggers = Field(description="the trigger box")
-    keys: dict[str, Keys] = Field(
+    keys: dict[Meaning, Keys] = Field(
         {}, description="keys by meaning: yes, no, 1 to 5; others keep their usual keys"
     )
     stop_key: str = Field("escape", description="the operator's key that ends the session")
     robot: bool = Field(False, description="a robot answers instead of a patient (demonstration)")
 
+    @model_validator(mode="after")
+    def _one_meaning(self) -> "RigFile":
+        meanings = {self.stop_key: "stop"}
+        pairs = [(meaning, key) for meaning, keys in self.answers.items() for key in keys]
+        for meaning, key in pairs:
+            if meanings.setdefault(key, meaning) != meaning:
+                raise ValueError(
+                    f"keys: {key!r} means both {meanings[key]} and {meaning}; give it one meaning"
+                )
+        return self
+
     @property
-    def answers(self) -> dict[str, tuple[str, ...]]:
+    def answers(self) -> dict[Meaning, tuple[str, ...]]:
         """Keys of every meaning."""
         return {**_ANSWERS, **self.keys}
 

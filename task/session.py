@@ -148,6 +148,18 @@ def check_refresh(plan: Plan, rig: Rig) -> None:
         )
 
 
+def rehearse(plan: Plan, rig: Rig) -> None:
+    """Make every screen of a session ready once: what cannot be shown is known before it begins.
+
+    Raises
+    ------
+    RigError
+        If something does not fit on the screen.
+    """
+    for block in plan.blocks:
+        rig.display.prepare([step.screen for trial in block.trials for step in trial.steps])
+
+
 class _Syncer:
     """Brings the log to the disk every second, on a thread of its own."""
 

@@ -104,7 +104,7 @@ def parse(settings: Settings, model: type[_Model]) -> _Model:
 
 
 def _fault(settings: Settings, model: type[BaseModel], detail: Any) -> Fault:
-    path: KeyPath = tuple(detail["loc"])
+    path: KeyPath = tuple(part for part in detail["loc"] if part != "[key]")
     kind, given = detail["type"], detail.get("input")
     if kind == "extra_forbidden":
         known = _fields_at(model, path[:-1])

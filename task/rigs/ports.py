@@ -16,6 +16,7 @@ from task.rig import Sent, TriggerPort
 from task.rigfile import Triggers
 
 clock = time.perf_counter
+_POSIX = os.name == "posix"
 _SETTLE_S = 0.1  # before closing, so that the last byte has left
 
 
@@ -36,7 +37,7 @@ class SerialPort:
         self._failed: type[Exception] = serial.SerialException
         try:
             self._serial: Any = serial.serial_for_url(
-                triggers.port, baudrate=triggers.baud, write_timeout=0
+                triggers.port, baudrate=triggers.baud, write_timeout=None if _POSIX else 0
             )
         except (serial.SerialException, OSError, ValueError) as error:
             raise RigError(
@@ -98,10 +99,10 @@ def open_port(triggers: Triggers) -> TriggerPort:
 def _writer(port: Any) -> Callable[[bytes], int]:
     """What writes to an open port without waiting.
 
-    On POSIX not pyserial's: with no time to wait, it tries for ever while the buffer of a device
-    that hangs is full.
+    On POSIX not pyserial's: it waits, or with no time to wait tries for ever, while the buffer of a
+    device that hangs is full.
     """
-    if os.name != "posix":
+    if not _POSIX:
         return port.write  # type: ignore[no-any-return]
     try:
         descriptor = port.fileno()

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from task.bitmaps import BANNER_DEG, GROUND, bitmap, px_per_deg, words
 from task.contract.errors import RigError
-from task.plan import Item, MovieItem, Screen, SoundItem
+from task.plan import Item, MovieItem, Screen, SoundItem, TextItem
 from task.rig import KeyPress
 from task.rigfile import RigFile
 
@@ -102,7 +102,7 @@ class WindowDisplay:
         if self._banner_text and not self._banner:
             line = words(self._banner_text, BANNER_DEG * self._scale)
             foot = (self._size[1] / 2 - line.height) / self._scale - 0.3
-            self._banner = self._upload(line, 0.0, -foot)
+            self._banner = self._upload(self._banner_text, line, 0.0, -foot)
 
     def draw(self, screen: Screen) -> None:
         """Textured rectangles, on whole pixels."""
@@ -169,12 +169,20 @@ class WindowDisplay:
     def _texture(self, item: Item) -> _Texture:
         if isinstance(item, SoundItem | MovieItem):
             raise RigError(f"{item.file}: this display shows pictures and words only")
-        return self._upload(bitmap(item, self._scale, self._files), item.x_deg, item.y_deg)
+        what = item.text if isinstance(item, TextItem) else f"picture {item.picture}"
+        return self._upload(what, bitmap(item, self._scale, self._files), item.x_deg, item.y_deg)
 
-    def _upload(self, image: Any, x_deg: float, y_deg: float) -> _Texture:
+    def _upload(self, what: str, image: Any, x_deg: float, y_deg: float) -> _Texture:
         width, height = self._size
         left = round(width / 2 + x_deg * self._scale - image.width / 2)
         bottom = round(height / 2 + y_deg * self._scale - image.height / 2)
+        if min(left, bottom, width - left - image.width, height - bottom - image.height) < 0:
+            raise RigError(
+                f"{what!r} does not fit on the screen of {width / self._scale:.1f} by"
+                f" {height / self._scale:.1f} degrees: it is {image.width / self._scale:.1f} by"
+                f" {image.height / self._scale:.1f}; make it smaller under [look], break its lines,"
+                " or correct width_cm and distance_cm in the rig file"
+            )
         return _Texture(
             _upload(image),
             left / width * 2 - 1,
@@ -189,7 +197,9 @@ class WindowKeys:
 
     def __init__(self, display: WindowDisplay, rig: RigFile) -> None:
         self._display = display
-        self._meanings = {key: meaning for meaning, keys in rig.answers.items() for key in keys}
+        self._meanings: dict[str, str] = {
+            key: meaning for meaning, keys in rig.answers.items() for key in keys
+        }
         self._meanings[rig.stop_key] = "stop"
 
     def listen(self, step: object, onset_s: float) -> Sequence[KeyPress]:

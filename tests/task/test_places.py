@@ -1,4 +1,4 @@
-"""Protocols, rigs and sets are found by path or by name, or the message says where they were sought."""
+"""Protocols, rigs and sets: found by path or by name, or told where they were looked for."""
 
 from collections.abc import Callable
 from pathlib import Path

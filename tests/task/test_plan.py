@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -565,11 +566,17 @@ def test_a_mistake_is_told_with_its_line(
     assert faults_of(text) == message
 
 
-def test_more_trials_than_there_are_numbers_are_refused(faults_of: FaultsOf) -> None:
-    items = ", ".join(f'"{i}"' for i in ("dog", "cat", "cow", "owl", "cup", "hat"))
-    assert faults_of(f"[imagery]\nitems = [{items}]\ncues_per_item = 1400\n") == [
-        "p.toml:5: imagery.items: more than 16383 trials; make two sessions of it"
-    ]
+def test_more_trials_than_there_are_numbers_are_refused(
+    protocol: Callable[[str], Protocol], pets: Catalog
+) -> None:
+    dog = pets.pictures["dog"]
+    many = replace(pets, pictures={f"dog_{n}": replace(dog, id=f"dog_{n}") for n in range(330)})
+    asked = protocol("[screening]\nrepeats = 50\n")
+    with pytest.raises(PlanError) as error:
+        make_plan(asked, many, seed=0, refresh_hz=60.0, spacing_frames=2)
+    assert str(error.value) == (
+        "screening.repeats: more than 16383 trials; make two sessions of it"
+    )
 
 
 def test_the_gap_between_codes_grows_with_the_device(faults_of: FaultsOf) -> None:

@@ -440,11 +440,25 @@ def test_the_first_answer_counts_and_the_others_are_kept_as_keys(
     rig, _, _, keys = staged()
     keys.after = {5: ["f5", "2", "3"], 6: ["4"]}
     session = shown(plan_of(IMAGERY), rig)
-    ratings = [e for e in session.events("ANSWER") if "correct" not in e.detail]
-    assert {e.detail["answer"] for e in ratings} == {"2"}
-    presses = Counter(e.detail["meaning"] for e in session.events("KEY"))
-    assert set(presses) == {"f5", "2", "3", "4"}  # "2" is no answer to a search
+    kinds = {e.presentation: e.detail["kind"] for e in session.events("PRESENTATION")}
+    ratings = [e for e in session.events("ANSWER") if kinds[e.presentation] == "imagine"]
+    assert {e.detail["answer"] for e in ratings} == {"2"} and len(ratings) == 24
+    presses = {e.detail["meaning"] for e in session.events("KEY")}
+    assert presses == {"f5", "2", "3", "4"}  # "2" is no answer to a search
     assert len(session.events("ANSWER_2")) == len(ratings)
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [("f5", "ANSWER_1"), ("yes", "ANSWER_1"), ("no", "ANSWER_0"), ("3", "ANSWER_3")],
+)
+def test_any_key_goes_on_from_a_text(key: str, code: str, plan_of: PlanOf, shown: Present) -> None:
+    rig, _, _, keys = staged()
+    keys.after = {30: [key]}
+    session = shown(plan_of(SCREENING), rig)
+    assert [e.detail["answer"] for e in session.events("ANSWER")] == [key, key]
+    assert len(session.events(code)) == 2
+    assert_lines_and_log_agree(session)
 
 
 def test_a_key_pressed_before_the_question_came_on_is_early_and_no_answer(

@@ -50,14 +50,44 @@ def test_keys_that_are_not_said_keep_their_usual_meaning(path: Path) -> None:
             '[triggers]\ndevice = "none"\n[keys]\nyes = []\n',
             ["rig.toml:5: keys.yes: should not be empty, not []"],
         ),
+        (
+            '[triggers]\ndevice = "none"\n[keys]\nyess = ["a"]\n',
+            [
+                "rig.toml:5: keys.yess: should be 'yes', 'no', '1', '2', '3', '4' or '5', not"
+                ' "yess"'
+            ],
+        ),
+        (
+            'stop_key = "n"\n[triggers]\ndevice = "none"\n',
+            ["rig.toml: keys: 'n' means both stop and no; give it one meaning"],
+        ),
+        (
+            '[triggers]\ndevice = "none"\n[keys]\nno = ["y"]\n',
+            ["rig.toml: keys: 'y' means both yes and no; give it one meaning"],
+        ),
     ],
-    ids=["no triggers", "no port", "wrong numbers", "unknown device", "no key"],
+    ids=[
+        "no triggers",
+        "no port",
+        "wrong numbers",
+        "unknown device",
+        "no key",
+        "unknown meaning",
+        "stop and no",
+        "yes and no",
+    ],
 )
 def test_a_mistake_is_told_with_its_line(text: str, message: list[str], path: Path) -> None:
     path.write_text(f'name = "x"\n{text}')
     with pytest.raises(FileError) as error:
         read_rig(path)
     assert str(error.value).replace(f"{path.parent}/", "").splitlines() == message
+
+
+def test_a_box_with_swapped_buttons_is_a_matter_of_the_rig_file(path: Path) -> None:
+    text = '[triggers]\ndevice = "none"\n[keys]\nyes = ["left"]\nno = ["right"]\n'
+    path.write_text(f'name = "x"\n{text}')
+    assert read_rig(path).answers["yes"] == ("left",)
 
 
 @pytest.mark.parametrize("model", [RigFile, Screen, Triggers], ids=lambda m: m.__name__)
