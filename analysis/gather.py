@@ -4,7 +4,7 @@ Every session becomes the same thing, whoever made it: units, and runs of trials
 picture and their time.  What cannot be used is listed with its reason; the rest goes on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from analysis.readers import read_events, read_log, read_units
 from analysis.readers.values import Row, read_vector
 from analysis.recording import Units
 from analysis.study import OwnSession, Run, Sessions, StudyFile
+from task.contract.catalog import read_catalog
 from task.contract.errors import AnalysisError, FileError, UserError
 from task.contract.sessionlog import Event, Kind, SessionLog
 from task.contract.sessionlog import read_log as read_session_log
@@ -85,18 +86,53 @@ def gather(file: StudyFile, progress: Progress | None = None) -> Gathered:
     UserError
         If one of our own sessions cannot be used, or none of somebody's.
     """
-    if file.study.session:
-        own = file.study.session
-        sessions = []
-        for n, (name, entry) in enumerate(zip(_own_names(own), own, strict=True), start=1):
-            sessions.append(_own_session(file, name, entry))
-            if progress:
-                progress(n, len(own))
-        return Gathered(tuple(sessions))
-    return _others(file, progress)
+    return _ours(file, progress) if file.study.session else _others(file, progress)
+
+
+def _recorded(trials: pd.DataFrame, alignment: Alignment) -> pd.DataFrame:
+    """Trials between the first and the last word that was found.
+
+    Before and after, nobody knows whether the recorder ran: no spike there is no silence.
+    """
+    found_s = alignment.time_s[alignment.measured]
+    return trials[trials["onset_s"].between(found_s.min(), found_s.max())].reset_index(drop=True)
 
 
 # Our own sessions ------------------------------------------------------------------------------
+
+
+def _ours(file: StudyFile, progress: Progress | None) -> Gathered:
+    own = file.study.session
+    sessions: list[Session] = []
+    skipped: list[Skipped] = []
+    seen: dict[tuple[int, str], str] = {}
+    for n, (name, entry) in enumerate(zip(_own_names(own), own, strict=True)):
+        log = read_session_log(file.folder / entry.log)
+        key = log.header.session, log.header.started
+        if key in seen:
+            what = f"is the log of {seen[key]} again"
+            raise FileError([file.source.fault(("session", n, "log"), what)])
+        seen[key] = name
+        _check_pictures(file, n, log)
+        session, left_out = _own_session(file, name, entry, log)
+        sessions.append(session)
+        skipped += left_out
+        if progress:
+            progress(n + 1, len(own))
+    return Gathered(tuple(sessions), tuple(skipped))
+
+
+def _check_pictures(file: StudyFile, number: int, log: SessionLog) -> None:
+    """The set that the study names must be the one that was shown, to the last pixel."""
+    if file.study.features is not None or file.study.stimuli is None:
+        return
+    folder = file.folder / file.study.stimuli
+    if read_catalog(folder).sha256 != log.header.catalog_sha256:
+        what = (
+            f"the session showed set {log.header.catalog!r}, and {folder} is another one or has"
+            " changed since; name the set that was shown (the session folder has its list)"
+        )
+        raise FileError([file.source.fault(("session", number, "log"), what)])
 
 
 def _own_names(entries: Sequence[OwnSession]) -> list[str]:
@@ -106,20 +142,38 @@ def _own_names(entries: Sequence[OwnSession]) -> list[str]:
     return folders if len(set(folders)) == len(folders) else [entry.log for entry in entries]
 
 
-def _own_session(file: StudyFile, name: str, entry: OwnSession) -> Session:
-    folder, path = file.folder, file.folder / entry.log
-    log = read_session_log(path)
-    events = read_events(folder / entry.recording)
-    alignment = align(*_streams(log, events))
+def _own_session(
+    file: StudyFile, name: str, entry: OwnSession, log: SessionLog
+) -> tuple[Session, list[Skipped]]:
+    folder = file.folder
+    sent, seen = _streams(log, read_events(folder / entry.recording))
+    alignment = align(sent, seen)
     subject = log.header.subject
-    trials = _own_trials(log, alignment)
-    if trials.empty:
-        raise AnalysisError(f"{path}: holds no trial with a picture")
-    run = RunOfTrials(log.header.protocol, subject, trials, alignment)
+    shown = _own_trials(log, alignment)
+    if shown.empty:
+        raise AnalysisError(f"{folder / entry.log}: holds no trial with a picture")
+    trials = _recorded(shown, alignment)
+    run = RunOfTrials(log.header.protocol, entry.pool or subject, trials, alignment)
     units = read_units(folder / entry.recording)
     # Cell numbers of two sortings mean nothing to each other.
     recording = subject if file.study.sorted_together else name
-    return Session(name, subject, recording, units, (run,))
+    session = Session(name, subject, recording, units, (run,))
+    return session, list(_own_losses(name, log, len(shown) - len(trials), seen, alignment))
+
+
+def _own_losses(
+    name: str, log: SessionLog, outside: int, seen: pd.DataFrame, alignment: Alignment
+) -> Iterator[Skipped]:
+    """What a session should have and has not."""
+    if outside:
+        yield Skipped(name, f"{outside} trials lie before or after what was recorded")
+    if log.ending is not None and log.ending.get("how") == "completed":
+        return
+    how = "was cut short" if log.ending is None else f"ended {log.ending.get('how')!r}"
+    last = alignment.pairs["seen"].max()
+    after = int(seen["trial"].iloc[last + 1 :].notna().sum())
+    more = f"; {after} more of its codes are in the recording" if after else ""
+    yield Skipped(name, f"the session {how}: what came after stands in no log{more}")
 
 
 def _streams(log: SessionLog, events: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -250,7 +304,11 @@ def _one_of_theirs(
             if log in logs:
                 skipped.append(Skipped(f"{name} {run.name}", f"same log as {logs[log]}"))
                 continue
-            runs.append(_their_run(file, number, run, row, events))
+            trials, outside = _their_run(file, number, run, row, events)
+            runs.append(trials)
+            if outside:
+                why = f"{outside} trials lie before or after what was recorded"
+                skipped.append(Skipped(f"{name} {run.name}", why))
             if log is not None:
                 logs[log] = name
         except FileError:
@@ -273,7 +331,8 @@ def _their_units(file: StudyFile, spec: Sessions, folder: Path, row: Row) -> Uni
 
 def _their_run(
     file: StudyFile, number: int, run: Run, row: Row, events: pd.DataFrame
-) -> RunOfTrials:
+) -> tuple[RunOfTrials, int]:
+    """A run, and how many of its trials were not recorded."""
     words = events[events["code"] != 0].reset_index(drop=True)
     sent = _their_log(file, number, run, row, words)
     alignment = align(sent[["time_s", "code"]], words[["time_s", "code"]])
@@ -291,7 +350,8 @@ def _their_run(
         }
     )
     pool = file.fill(("run", number, "pool"), run.pool, row) if run.pool else run.name
-    return RunOfTrials(run.name, pool, trials, alignment)
+    recorded = _recorded(trials, alignment)
+    return RunOfTrials(run.name, pool, recorded, alignment), len(trials) - len(recorded)
 
 
 def _log_path(file: StudyFile, number: int, run: Run, row: Row) -> Path | None:

@@ -149,6 +149,8 @@ def analyze(file: StudyFile, progress: Progress | None = None) -> Results:
         If what the study names cannot be read, brought together, or analysed.
     """
     say = progress or _silent
+    if file.study.planted:
+        _truth(file.folder / file.study.planted)  # refuse before the work is done
     gathered = gather(file, lambda done, total: say("reading and aligning", done, total))
     return analyze_gathered(file, gathered, _pictures(file), say)
 
@@ -238,8 +240,8 @@ def _pools(gathered: Gathered) -> dict[str, list[tuple[Session, RunOfTrials]]]:
     }
     if len(apart) < len(groups):
         raise AnalysisError(
-            "runs of one pool showed different pictures, and equally many; give them pools of"
-            f" their own: {', '.join(sorted({p for p in names if names.count(p) > 1}))}"
+            "runs of one pool showed different pictures, and equally many; give them different"
+            f" `pool`s: {', '.join(sorted({p for p in names if names.count(p) > 1}))}"
         )
     return dict(sorted(apart.items()))
 
@@ -333,7 +335,7 @@ def _imagining(file: StudyFile, session: Session, viewings: Sequence[Viewing]) -
     }
     cued = trials.assign(onset_s=trials["cue_s"])
     rates = imagery_trials(_spikes(session), cued, windows["before_s"], windows["during_s"])
-    viewing = next((v for v in viewings if set(rates.during.columns) & set(v.rates.columns)), None)
+    viewing = _viewing_of(rates.during.columns, viewings)
     pool, code, sorted_here = None, None, rates.during.shape[1]
     if viewing is not None:
         pool = viewing.pool
@@ -345,6 +347,12 @@ def _imagining(file: StudyFile, session: Session, viewings: Sequence[Viewing]) -
     cue_s, ratings = (trials[c].reset_index(drop=True) for c in ("cue_s", "rating"))
     not_viewed = sorted_here - rates.during.shape[1]
     return Imagining(session, pool, not_viewed, cue_s, rates, ratings, windows, found, code)
+
+
+def _viewing_of(units: pd.Index, viewings: Sequence[Viewing]) -> Viewing | None:
+    """Where these units were seen responding: of several pools, that with the most pictures."""
+    known = [v for v in viewings if len(units.intersection(v.rates.columns))]
+    return max(known, key=lambda v: (len(v.rates), int(v.trials.sum())), default=None)
 
 
 def _units_of(trials: ImageryTrials, units: pd.Index) -> ImageryTrials:
@@ -777,7 +785,8 @@ def _imagery_numbers(
         "during_over_before": float(trials.during.mean().mean() / trials.before.mean().mean()),
     }
     if imagining.code is not None:
-        tuned = _axis_tuned(viewings) & set(table["unit"])
+        pool = next(v for v in viewings if v.pool == imagining.pool)
+        tuned = set(pool.fit.q.index[pool.fit.q <= LEVEL]) & set(table["unit"])
         numbers["axis_tuned_units"] = len(tuned)
         table["axis_tuned"] = table["unit"].isin(tuned)
         for name, code in _codes(imagining.code).items():
@@ -817,10 +826,6 @@ def _population(code: ImaginedCode) -> dict[str, Any]:
     }
 
 
-def _axis_tuned(viewings: Sequence[Viewing]) -> set[str]:
-    return {unit for v in viewings for unit in v.fit.q.index[v.fit.q <= LEVEL]}
-
-
 def _ratings(ratings: pd.Series) -> dict[str, Any]:
     given = ratings.dropna()
     return {
@@ -838,7 +843,7 @@ def _against_truth(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """What was planted in a simulated recording, and what was found of it."""
     wire = ["channel", "cell"]
-    truth = units[["unit", *wire]].merge(pd.read_csv(path).drop(columns="unit"), on=wire)
+    truth = units[["unit", *wire]].merge(_truth(path).drop(columns="unit"), on=wire)
     truth = truth.set_index("unit")
     axes = [
         _planted_axis(truth.loc[u], v, u)
@@ -869,6 +874,20 @@ def _against_truth(
         imagined = pd.DataFrame({"reactivated_planted": planted, "reactivated_found": found})
         table = table.merge(imagined.rename_axis("unit").reset_index(), on="unit", how="outer")
     return numbers, table
+
+
+def _truth(path: Path) -> pd.DataFrame:
+    needed = {"unit", "channel", "cell", "axis_tuned", "reactivated"}
+    try:
+        truth = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise AnalysisError(f"{path}: cannot be read as a table: {error}") from None
+    if needed - set(truth):
+        raise AnalysisError(
+            f"{path}: is no planted.csv of a simulated recording; it has no column"
+            f" {', '.join(sorted(needed - set(truth)))}"
+        )
+    return truth
 
 
 def _planted_axis(truth: pd.Series, viewing: Viewing, unit: str) -> dict[str, Any]:

@@ -30,20 +30,30 @@ class Candidates:
     note: str
 
 
-def candidates(results: Path) -> Candidates:
+def candidates(results: Path, pool: str | None = None) -> Candidates:
     """Pictures of a screening and where they lie on the axes of its axis-tuned units.
+
+    Parameters
+    ----------
+    pool : which pictures, where the results hold several pools
 
     Raises
     ------
     AnalysisError
-        If the folder holds no results with axes of exactly one pool.
+        If the folder holds no results with axes, or none of that pool.
     """
-    units = _table(results, "viewing").set_index("unit")
-    pools = units["pool"].unique()
-    if len(pools) != 1:
-        raise AnalysisError(f"{results}: holds {len(pools)} pools of pictures; select needs one")
-    pictures = _table(results, "pictures").set_index("image")
-    weights = _table(results, "axes").set_index("unit").drop(columns="pool").T
+    tables = {name: _table(results, name) for name in ("viewing", "pictures", "axes")}
+    pools = list(tables["viewing"]["pool"].unique())
+    if pool not in pools if pool else len(pools) != 1:
+        raise AnalysisError(
+            f"{results}: say which pictures: --pool with one of {', '.join(map(repr, pools))}"
+        )
+    mine = {name: t[t["pool"] == (pool or pools[0])] for name, t in tables.items()}
+    units = mine["viewing"].set_index("unit")
+    pictures = mine["pictures"].set_index("image")
+    weights = (
+        mine["axes"].set_index("unit").drop(columns="pool").dropna(axis="columns", how="all").T
+    )
     coordinates = pictures[list(weights.index)]
     tuned = units.index[units["axis_q"] <= LEVEL]
     note = f"chosen along the axes of {len(tuned)} units with q <= {LEVEL:g}"

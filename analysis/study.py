@@ -33,6 +33,9 @@ class OwnSession(Table):
 
     log: str = Field(description="the session folder, or its session.jsonl")
     recording: str = Field(description="folder of the recording: events and sorted units")
+    pool: str | None = Field(
+        None, description="sessions with the same text are analysed as one; the patient if not said"
+    )
 
 
 class Sessions(Table):
@@ -157,7 +160,7 @@ class Study(Table):
             raise ValueError("say what is analysed: [[session]] entries or a [sessions] table")
         if self.sessions and not self.run:
             raise ValueError("a [sessions] table needs at least one [[run]]")
-        if self.sessions and not (self.features or self.stimuli):
+        if not (self.features or self.stimuli):
             raise ValueError("where are the pictures? say features or stimuli")
         return self
 
@@ -262,7 +265,13 @@ def _missing(file: StudyFile) -> Iterator[Fault]:
 
 
 def short_study(session: Path, recording: Path, stimuli: Path) -> StudyFile:
-    """The study of one session of ours and its recording."""
+    """The study of one session of ours and its recording.
+
+    Raises
+    ------
+    FileError
+        Naming what is not there.
+    """
     values: Mapping[str, Any] = {
         "schema": 1,
         "name": session.name,

@@ -5,6 +5,8 @@ end in one message and exit code 2; every other exception is ours and keeps its 
 """
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -147,13 +149,16 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="every frame and code, as JSON")] = False,
     seed: SeedOption = 0,
     refresh: Annotated[
-        float, typer.Option(min=20, max=500, help="refresh rate of the display, Hz")
-    ] = 60.0,
+        float | None,
+        typer.Option(min=20, max=500, help="refresh rate, Hz; the rig's or 60 if not said"),
+    ] = None,
     rig: RigOption = None,
 ) -> None:
     """The frame-by-frame plan of a protocol; nothing is left to decide."""
     file = read_protocol(places.find_protocol(protocol))
-    made = _plan(file, places.catalog_of(file), _rig_file(rig), refresh, seed or 0)
+    machine = _rig_file(rig)
+    rate = refresh or machine.screen.refresh_hz or 60.0
+    made = _plan(file, places.catalog_of(file), machine, rate, seed or 0)
     if as_json:
         print(made.text)
         return
@@ -196,6 +201,9 @@ def run(
     )
 
     check_subject(subject)
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal ends a session as Ctrl-C does
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     file = read_protocol(places.find_protocol(protocol))
     catalog = places.catalog_of(file)
     machine = _rig_file(rig)
@@ -228,7 +236,14 @@ def run(
                 )
         finally:
             opened.close()
+    counts = outcome.counts
     console.print(f"{outcome.how}: {outcome.folder}")
+    console.print(f"{counts['codes']} codes, {counts['late_frames']} late frames")
+    if counts["codes_lost"]:
+        raise UserError(
+            f"TRIGGERS LOST: {counts['codes_lost']} of {counts['codes']} codes did not leave the"
+            " trigger port; the log says which. Check cable and box before the next session"
+        )
     if outcome.how == "interrupted":
         sys.exit(130)
 
@@ -296,6 +311,10 @@ def analyze(
         Path | None, typer.Argument(help="with a session folder: the recording's folder")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the results")] = None,
+    stimuli: Annotated[
+        Path | None,
+        typer.Option(help="with a session folder: the set it showed, if not one that ships"),
+    ] = None,
 ) -> None:
     """Align, fit, compare, report: one page, every number as JSON, tidy tables."""
     from analysis.pipeline import analyze as run_analysis
@@ -308,8 +327,10 @@ def analyze(
         file = read_study(study)
         folder = out or study.with_name(f"{study.stem}_results")
     else:
-        file = short_study(study, recording, places.STIMULI / _catalog_name(study))
+        study = study.resolve()
+        file = short_study(study, recording, stimuli or places.STIMULI / _catalog_name(study))
         folder = out or study.with_name(f"{study.name}_results")
+    _can_be_made(folder)
     with stages() as say:
         results = run_analysis(file, say)
         report = write_report(results, folder)
@@ -365,6 +386,7 @@ def select(
     n: Annotated[int, typer.Option(min=6, help="pictures to imagine: an even number")] = 8,
     out: Annotated[Path, typer.Option(help="the protocol file to write")] = Path("imagery.toml"),
     like: Annotated[str, typer.Option(help="imagery protocol to take all else from")] = "imagery_8",
+    pool: Annotated[str | None, typer.Option(help="which pictures, if there are several")] = None,
 ) -> None:
     """Choose what to imagine, spread along the axes of the neurons, and write the protocol."""
     from analysis.results import candidates
@@ -373,7 +395,8 @@ def select(
 
     if n % 2:
         raise UserError(f"{n} pictures cannot be paired; take an even number, at least 6")
-    found = candidates(results)
+    found = candidates(results, pool)
+    _can_be_made(out.parent)
     items = select_items(found.projections, found.orthogonal, found.groups, n)
     write_protocol(places.find_protocol(like), items, out, [found.note])
     reached = spread(items, found.projections).median()
@@ -395,6 +418,9 @@ def space(
     from analysis.pictures import set_features
     from analysis.space import object_space
 
+    if out.is_dir():
+        raise UserError(f"{out} is a folder; give the name of a .csv to write")
+    _can_be_made(out.parent)
     with progress(f"measuring {stimuli.name}") as step:
         made = object_space(set_features(stimuli, step), dims)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -469,6 +495,15 @@ def _plans(
     if len(faults) == len(plans):
         raise faults[0]
     return plans
+
+
+def _can_be_made(folder: Path) -> None:
+    """Refuse a folder that cannot be made, before the work is done that would go into it."""
+    there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise UserError(f"{there} is a file; {folder} cannot be a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{there}: nothing can be written here; give another folder")
 
 
 def _new(folder: Path) -> None:

@@ -548,7 +548,7 @@ def _cue(protocol: Protocol, catalog: Catalog, item: str) -> Screen:
     if task.cue != "word":
         shown.append(PictureItem(item, miniature, y_deg=miniature / 2 if "word" in task.cue else 0))
     if task.cue != "picture":
-        low = -look.text_deg if shown else 0.0
+        low = -look.text_deg * (1 + 1.1 * word.count("\n")) if shown else 0.0
         shown.append(TextItem(word, look.text_deg * 1.5, y_deg=low))
     return tuple(shown)
 

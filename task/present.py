@@ -80,7 +80,8 @@ class _Presenter:
         self._rising: Message | None = None  # what the flip under way puts on the lines
         self._sent: Sent | None = None  # once it is there
         self.counts: dict[str, int] = {
-            "presentations": 0, "codes": 0, "late_frames": 0, "codes_lost": 0, "frames": 0
+            "presentations": 0, "codes": 0, "late_frames": 0, "codes_lost": 0, "rests_lost": 0,
+            "frames": 0,
         }  # fmt: skip
 
     # The session ------------------------------------------------------------------------
@@ -257,7 +258,7 @@ class _Presenter:
             return []
         detail: dict[str, Any] = {"sent_s": [round(sent.before_s, 7), round(sent.after_s, 7)]}
         if not sent.done:
-            self.counts["codes_lost"] += 1
+            self.counts["codes_lost" if message.value else "rests_lost"] += 1
             detail["lost"] = True
         return [Event(time_s, message.name, message.value or None, message.presentation, detail)]
 

@@ -33,6 +33,9 @@ class Screen(Table):
     window_px: tuple[int, int] = Field(
         (1280, 800), description="size of the window where it is not full screen, pixels"
     )
+    texture_mb: Annotated[int, Field(ge=16, le=64_000)] = Field(
+        800, description="most memory that the pictures of one block may take, megabytes"
+    )
     width_cm: Annotated[float, Field(gt=1, lt=500)] = Field(
         34.5, description="width of the visible screen, centimetres; measure it"
     )

@@ -15,7 +15,6 @@ import os
 import platform
 import re
 import secrets
-import shutil
 import sys
 import threading
 from collections.abc import Mapping
@@ -41,10 +40,11 @@ SYNC_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where a session lies and how it ended."""
+    """Where a session lies, how it ended, and what was counted in it."""
 
     folder: Path
     how: str
+    counts: Mapping[str, int]
 
 
 def new_session_number(seed: int | None = None) -> int:
@@ -104,12 +104,18 @@ def run_session(
     session: int,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Write all that is known beforehand, present, and end the log."""
+    """Write all that is known beforehand, present, and end the log.
+
+    Raises
+    ------
+    UserError
+        If the disk does not take what must be written.
+    """
     _copy(file.source.file, folder / "protocol.toml")
     _copy(manifest, folder / MANIFEST)
     if rig_file:
         _copy(rig_file, folder / "rig.toml")
-    _write(folder / PLAN_NAME, plan.text)
+    _write(folder / PLAN_NAME, plan.text.encode())
     header = Header(
         session=session,
         subject=subject,
@@ -128,7 +134,7 @@ def run_session(
     log = LogWriter(folder / LOG_NAME, header)
     with _Syncer(log.descriptor):
         how = present(plan, rig, log, session, progress=progress)
-    return Outcome(folder, how)
+    return Outcome(folder, how, {k: int(v) for k, v in log.ending.items() if k != "how"})
 
 
 def check_refresh(plan: Plan, rig: Rig) -> None:
@@ -178,19 +184,25 @@ class _Syncer:
 
     def _work(self) -> None:
         while not self._done.wait(SYNC_EVERY_S):
-            os.fsync(self._descriptor)
+            try:
+                os.fsync(self._descriptor)
+            except OSError:  # the disk is full or gone: the next write says so, on the main thread
+                return
 
 
 def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
-    target.chmod(0o600)
+    _write(target, source.read_bytes())
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, data: bytes) -> None:
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.chmod(0o600)
-    partial.replace(path)
+    try:
+        partial.write_bytes(data)
+        partial.chmod(0o600)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _software() -> Mapping[str, str]:

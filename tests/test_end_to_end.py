@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -101,6 +102,53 @@ def test_a_recording_of_another_session_is_refused_in_words(day):
     assert said.strip().startswith("log and recording cannot be aligned: ")
     assert "Traceback" not in said
     assert not (day / "wrong").exists()
+
+
+def short(folder, day, **changed):
+    """The morning of the day copied into `folder`, with files replaced; what `analyze` left out."""
+    shutil.copytree(day / "am/session", folder / "session")
+    shutil.copytree(day / "am/recording", folder / "recording")
+    for name, data in changed.items():
+        (folder / name.replace("__", "/").replace("_dot_", ".")).write_bytes(data)
+    imagery("analyze", folder / "session", folder / "recording", "--out", folder / "found")
+    document = json.loads((folder / "found/report.json").read_text(encoding="utf-8"))
+    return [skipped["why"] for skipped in document["skipped"]], document
+
+
+def test_trials_after_the_end_of_the_recording_are_left_out_and_said(day, tmp_path):
+    data = (day / "am/recording/Events.nev").read_bytes()
+    records = (len(data) - 16_384) // 184
+    half = data[: 16_384 + records // 2 * 184]
+    left_out, document = short(tmp_path, day, recording__Events_dot_nev=half)
+    [why] = [why for why in left_out if "trials lie before or after" in why]
+    assert int(why.split()[0]) + document["viewing"][0]["presentations"] == 3 * 145
+
+
+def test_a_log_that_was_cut_short_is_said(day, tmp_path):
+    lines = (day / "am/session/session.jsonl").read_bytes().splitlines(keepends=True)
+    cut = b"".join(lines[: len(lines) // 2])
+    left_out, _ = short(tmp_path, day, session__session_dot_jsonl=cut)
+    [why] = [why for why in left_out if "cut short" in why]
+    assert "more of its codes are in the recording" in why
+
+
+def test_a_session_named_twice_is_refused(day):
+    text = (day / "day.toml").read_text()
+    twice = text + '[[session]]\nlog = "am/session"\nrecording = "am/recording"\n'
+    (day / "twice.toml").write_text(twice)
+    said = imagery("analyze", day / "twice.toml", status=2).strip()
+    assert said == f"{day / 'twice.toml'}:12: session[3].log: is the log of am/session again"
+
+
+def test_another_picture_set_than_the_one_shown_is_refused(day):
+    text = (day / "day.toml").read_text().replace("/objects", "/objects_colour")
+    (day / "colour.toml").write_text(text)
+    said = imagery("analyze", day / "colour.toml", status=2).strip()
+    assert said == (
+        f"{day / 'colour.toml'}:7: session[1].log: the session showed set 'objects', and"
+        f" {STIMULI / 'objects_colour'} is another one or has changed since; name the set that was"
+        " shown (the session folder has its list)"
+    )
 
 
 @pytest.fixture(scope="module")

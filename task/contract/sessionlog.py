@@ -99,7 +99,10 @@ class SessionLog:
 
 
 class LogWriter:
-    """Appends to a log; what was written survives the death of this process."""
+    """Appends to a log; what was written survives the death of this process.
+
+    After a write that failed (a full disk) nothing more is written: a log cut short stays readable.
+    """
 
     def __init__(self, path: Path, header: Header) -> None:
         """Create the log, readable by its owner only.
@@ -116,23 +119,45 @@ class LogWriter:
             raise LogError(f"{path}: there is a log already; nothing was overwritten") from None
         except OSError as error:
             raise LogError(f"{path}: the log cannot be created: {error.strerror}") from None
+        self._path = path
+        self._failed = False
+        self.ending: Mapping[str, Any] = {}
         named = {name: getattr(header, name) for name in header.__slots__}
         self._append([{"imagery_log": VERSION, **named}])
 
     def write(self, events: Iterable[Event]) -> None:
-        """Append events: one unbuffered write for all of them."""
+        """Append events: one unbuffered write for all of them.
+
+        Raises
+        ------
+        LogError
+            The first time that the disk does not take them.
+        """
         self._append(map(_as_line, events))
 
     def end(self, ending: Mapping[str, Any]) -> None:
         """Append the ending, bring it to the disk, and close."""
-        self._append([{"ending": ending}])
-        os.fsync(self.descriptor)
-        os.close(self.descriptor)
+        self.ending = ending
+        try:
+            self._append([{"ending": ending}])
+            if not self._failed:
+                os.fsync(self.descriptor)
+        finally:
+            os.close(self.descriptor)
 
     def _append(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        if self._failed:
+            return
         data = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
-        while data:
-            data = data[os.write(self.descriptor, data) :]
+        try:
+            while data:
+                data = data[os.write(self.descriptor, data) :]
+        except OSError as error:
+            self._failed = True
+            raise LogError(
+                f"{self._path}: cannot be written: {error.strerror}; what was shown until now is"
+                " in the log"
+            ) from None
 
 
 def read_log(path: Path) -> SessionLog:

@@ -7,7 +7,7 @@ pseudo-terminal to the simulated recorder).
 import io
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -85,6 +85,13 @@ class NoPort:
         """Nothing to close."""
 
 
+# The names that `task.rigfile.Triggers.device` knows.
+DEVICES: Mapping[str, Callable[[Triggers], TriggerPort]] = {
+    "serial": SerialPort,
+    "none": lambda _: NoPort(),
+}
+
+
 def open_port(triggers: Triggers) -> TriggerPort:
     """The trigger box that a rig file names.
 
@@ -93,7 +100,7 @@ def open_port(triggers: Triggers) -> TriggerPort:
     RigError
         If it cannot be opened.
     """
-    return SerialPort(triggers) if triggers.device == "serial" else NoPort()
+    return DEVICES[triggers.device](triggers)
 
 
 def _writer(port: Any) -> Callable[[bytes], int]:

@@ -34,6 +34,7 @@ class _Texture(NamedTuple):
     """A bitmap on the graphics side, and its corners in OpenGL's coordinates (-1 to 1)."""
 
     name: int
+    bytes: int
     left: float
     bottom: float
     right: float
@@ -58,6 +59,7 @@ class WindowDisplay:
         """
         self._window = _open_window(rig)
         self._files, self._banner_text = files, banner
+        self._most_bytes = rig.screen.texture_mb * 1_000_000
         width, height = (int(n) for n in self._window.size)
         self._size = width, height
         self._scale = px_per_deg(width, rig.screen.width_cm, rig.screen.distance_cm)
@@ -99,6 +101,7 @@ class WindowDisplay:
         for item in wanted:
             if item not in self._textures:
                 self._textures[item] = self._texture(item)
+                self._refuse_too_many()
         if self._banner_text and not self._banner:
             line = words(self._banner_text, BANNER_DEG * self._scale)
             foot = (self._size[1] / 2 - line.height) / self._scale - 0.3
@@ -166,6 +169,15 @@ class WindowDisplay:
             " other programs, switch off variable refresh and the compositor, use one screen"
         )
 
+    def _refuse_too_many(self) -> None:
+        held = sum(texture.bytes for texture in self._textures.values())
+        if held > self._most_bytes:
+            raise RigError(
+                f"the pictures of one block take more than {self._most_bytes / 1e6:.0f} MB: make"
+                " blocks shorter (break_after) or pictures smaller (picture_deg), or raise"
+                " texture_mb in the rig file"
+            )
+
     def _texture(self, item: Item) -> _Texture:
         if isinstance(item, SoundItem | MovieItem):
             raise RigError(f"{item.file}: this display shows pictures and words only")
@@ -185,6 +197,7 @@ class WindowDisplay:
             )
         return _Texture(
             _upload(image),
+            image.width * image.height * len(image.getbands()),
             left / width * 2 - 1,
             bottom / height * 2 - 1,
             (left + image.width) / width * 2 - 1,
@@ -305,7 +318,7 @@ def _draw(textures: Sequence[_Texture]) -> None:
     gl.glEnable(gl.GL_TEXTURE_2D)
     gl.glDisable(gl.GL_BLEND)
     gl.glColor4f(1, 1, 1, 1)
-    for name, left, bottom, right, top in textures:
+    for name, _, left, bottom, right, top in textures:
         gl.glBindTexture(gl.GL_TEXTURE_2D, name)
         gl.glBegin(gl.GL_QUADS)
         for s, t, x, y in (

@@ -74,6 +74,7 @@ def _study(folder: Path, **settings: Any) -> StudyFile:
         "schema": 1,
         "name": "a day & <a half>",
         "session": [{"log": "morning", "recording": "morning"}],
+        "stimuli": "objects",
         "sorted_together": True,
         "tests": {"shuffles": 99, "least_images": 20, "seed": 3},
         **settings,

@@ -55,13 +55,13 @@ def test_a_study_of_nothing_is_refused(write):
 
 def test_every_folder_that_is_missing_is_named_with_its_line(write, tmp_path):
     path = write(
-        'schema = 1\nname = "x"\n[[session]]\nlog = "am"\nrecording = "rec"\n'
+        'schema = 1\nname = "x"\nstimuli = "."\n[[session]]\nlog = "am"\nrecording = "rec"\n'
         '[[session]]\nlog = "sessions.csv"\nrecording = "pm"\n'
     )
     assert refusal(path).splitlines() == [
-        f"{path}:4: session[1].log: {tmp_path / 'am'} is not there",
-        f"{path}:5: session[1].recording: {tmp_path / 'rec'} is not there",
-        f"{path}:8: session[2].recording: {tmp_path / 'pm'} is not there",
+        f"{path}:5: session[1].log: {tmp_path / 'am'} is not there",
+        f"{path}:6: session[1].recording: {tmp_path / 'rec'} is not there",
+        f"{path}:9: session[2].recording: {tmp_path / 'pm'} is not there",
     ]
 
 

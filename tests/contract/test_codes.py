@@ -147,6 +147,33 @@ def test_session_and_presentation_are_read_back_as_announced(session: int, numbe
     ]
 
 
+def remainder(words: Sequence[int]) -> int:
+    """Of the polynomial of these seven-bit words, begun with 1111111, by x^7 + x^3 + 1."""
+    bits = 0
+    for word in words:
+        bits = bits << 7 | word
+    bits = (bits ^ 0x7F << 7 * (len(words) - 1)) << 7
+    for place in range(bits.bit_length() - 8, -1, -1):
+        if bits >> place + 7 & 1:
+            bits ^= 0b10001001 << place
+    return bits
+
+
+@given(sessions, presentations)
+def test_checks_are_the_remainder_of_a_long_division(session: int, number: int) -> None:
+    named = [session >> 14, session >> 7 & 0x7F, session & 0x7F]
+    numbered = [number >> 7, number & 0x7F]
+    assert announce_session(session) == (3, *(128 + w for w in (*named, remainder(named))))
+    check = remainder([*named, *numbered])
+    assert announce_presentation(session, number) == (5, *(128 + w for w in (*numbered, check)))
+
+
+def test_an_announcement_never_changes() -> None:
+    # Recorded once: recordings made with it must stay readable.
+    assert announce_session(654_321) == (3, 167, 247, 241, 191)
+    assert announce_presentation(654_321, 1234) == (5, 137, 210, 147)
+
+
 @given(sessions, presentations)
 def test_payload_lies_between_128_and_255(session: int, number: int) -> None:
     for announcement in (announce_session(session), announce_presentation(session, number)):

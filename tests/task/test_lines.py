@@ -15,10 +15,11 @@ AN_ANSWER = Message("ANSWER_1", 65, 1)
 
 @dataclass
 class Step:
-    """Planned codes (one, or one with its announcement), and how long the step lasts."""
+    """Planned codes so many frames apart, one after another if not said; how long it lasts."""
 
     codes: int
     frames: int
+    apart: int | None = None
 
 
 @dataclass
@@ -41,9 +42,14 @@ def play(steps: Sequence[Step], requests: Sequence[int], *, spacing: int, pulse:
     seen = Seen()
     for number, step in enumerate(steps):
         planned = tuple(Message(f"{number}.{n}", 128 + n, number) for n in range(step.codes))
-        lines.plan(seen.frames, planned)
-        seen.due |= {m: seen.frames + n * spacing for n, m in enumerate(planned)}
-        seen.announcements.append(range(seen.frames, seen.frames + step.codes * spacing))
+        due = {m: seen.frames + n * (step.apart or spacing) for n, m in enumerate(planned)}
+        if step.apart is None:
+            lines.plan(seen.frames, planned)
+            seen.announcements.append(range(seen.frames, seen.frames + step.codes * spacing))
+        else:
+            for message, frame in due.items():
+                lines.plan_at(frame, message)
+        seen.due |= due
         last = seen.frames + step.frames
         while seen.frames < last:
             for _ in range(requests.count(seen.frames)):
@@ -67,8 +73,19 @@ def sessions(draw: st.DrawFn) -> tuple[Seen, int, int, int]:
     pulse_s, gap_s = draw(st.floats(0.0005, 0.05)), draw(st.floats(0.0005, 0.05))
     spacing = spacing_frames(pulse_s, gap_s, refresh_hz)
     pulse = pulse_frames(pulse_s, refresh_hz)
-    kinds = st.tuples(st.sampled_from((0, 1, 5)), st.integers(0, 4 * spacing))
-    steps = [Step(n, n * spacing + more) for n, more in draw(st.lists(kinds, max_size=12))]
+    steps = [
+        Step(codes, codes * (apart or spacing) + more, apart)
+        for codes, more, apart in draw(
+            st.lists(
+                st.tuples(
+                    st.sampled_from((0, 1, 5)),
+                    st.integers(0, 4 * spacing),
+                    st.none() | st.integers(spacing, 3 * spacing),
+                ),
+                max_size=12,
+            )
+        )
+    ]
     total = sum(step.frames for step in steps)
     requests = draw(st.lists(st.integers(0, max(0, total - 1)), max_size=8)) if total else []
     return play(steps, requests, spacing=spacing, pulse=pulse), spacing, pulse, len(requests)

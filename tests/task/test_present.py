@@ -76,6 +76,7 @@ class Stage:
 
     def flip(self, on_flip: Callable[[], None] | None) -> float:
         number, self.flips = self.flips, self.flips + 1
+        assert number < 100_000, "the session does not end"
         if self.gone_from is not None and number >= self.gone_from:
             raise RuntimeError("no display left")
         after, error = self.raises.pop(number, (False, None))
@@ -332,6 +333,7 @@ def test_the_log_begins_with_what_the_rig_is_and_ends_with_counts(
         "codes": len(session.values),
         "late_frames": 0,
         "codes_lost": 0,
+        "rests_lost": 0,
         "frames": stage.flips,
     }
 

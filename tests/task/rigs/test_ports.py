@@ -92,6 +92,13 @@ def test_a_device_that_takes_nothing_is_told_and_keeps_nobody_waiting(port: Trig
     assert not port.set(0).done
 
 
+def test_a_write_that_took_nothing_is_told() -> None:
+    port = SerialPort(Triggers(port="loop://"))
+    port._write = lambda data: 0  # as Windows does, without an error
+    assert not port.set(5).done
+    port.close()
+
+
 def test_a_loop_takes_every_value() -> None:
     port = SerialPort(Triggers(port="loop://"))
     assert port.set(200).done
