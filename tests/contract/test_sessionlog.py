@@ -1,5 +1,6 @@
 """The log: written line by line, readable up to wherever it was cut."""
 
+import errno
 import json
 import os
 import stat
@@ -171,6 +172,36 @@ def test_what_a_write_did_not_take_is_written_again(
         patched.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
         written(path, ending={"how": "completed"})
     assert read_log(path) == SessionLog(HEADER, EVENTS, {"how": "completed"})
+
+
+def test_a_full_disk_is_told_once_and_what_was_written_stays_readable(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LogWriter(path, HEADER)
+    log.write(EVENTS[:2])
+    write = os.write
+    left = [25]  # bytes: less than the next event
+
+    def nearly_full(descriptor: int, data: bytes) -> int:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        took = write(descriptor, data[: left[0]])
+        left[0] -= took
+        return took
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", nearly_full)
+        with pytest.raises(LogError) as error:
+            log.write(EVENTS[2:])
+    assert str(error.value) == (
+        f"{path}: cannot be written: No space left on device; what was shown until now is in the"
+        " log"
+    )
+    log.write(EVENTS[3:])  # there is space again, but half an event stands in between
+    log.end({"how": "failed"})
+    assert read_log(path) == SessionLog(HEADER, EVENTS[:2], None)
+    with pytest.raises(OSError):
+        os.close(log.descriptor)  # it was closed
 
 
 # What cannot be read -------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """What was planned, what went over the lines, and what stands in the log are one and the same."""
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from task.contract.codes import CODE_TABLE, SWEEP_OFFSETS, SWEEP_VALUES, Label, read_labels
+from task.contract.errors import LogError
 from task.contract.sessionlog import Event, Header, LogWriter, SessionLog, read_log
 from task.flow import Position
 from task.plan import Plan, Screen, Step
@@ -610,6 +613,32 @@ def test_lines_that_could_not_be_brought_to_rest_are_logged(
     rests = session.events("REST")
     assert len(rests) == len(session.values)
     assert all(e.code is None and e.detail["lost"] is True for e in rests)
+    ending = session.log.ending
+    assert ending and (ending["rests_lost"], ending["codes_lost"]) == (len(rests), 0)
+
+
+def test_a_full_disk_ends_the_run_in_words_with_its_end_codes(
+    plan_of: PlanOf, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(TINY)
+    rig, stage, box, _ = staged()
+    path = folder / "full.jsonl"
+    log = LogWriter(path, header_of(plan))
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if stage.flips > 100:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(LogError, match="cannot be written: No space left on device"):
+            present(plan, rig, log, SESSION)
+    assert [value for _, value in box.edges if value][-2:] == [96, 9]
+    assert box.edges[-1][1] == 0
+    logged = [event.code for event in read_log(path).events if event.code is not None]
+    assert 10 < len(logged) and logged == [v for _, v in box.edges if v][: len(logged)]
 
 
 # A table of one's own ------------------------------------------------------------------------

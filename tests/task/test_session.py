@@ -116,7 +116,8 @@ def test_an_override_of_the_flash_limit_is_in_plan_and_log(outcome: Outcome) -> 
 def test_the_log_tells_how_the_session_ended(outcome: Outcome) -> None:
     ending = read_log(outcome.folder).ending
     assert outcome.how == "completed"
-    assert ending and ending["how"] == "completed"
+    assert ending == {"how": "completed", **outcome.counts}
+    assert outcome.counts["presentations"] == 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights")
