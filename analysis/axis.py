@@ -218,6 +218,24 @@ def left_out_projections(
     return pd.DataFrame(projected, table.index, table.columns).loc[rates.index]
 
 
+def left_out_orthogonal(rates: pd.DataFrame, space: ObjectSpace, seed: int) -> pd.DataFrame:
+    """Each picture's projection on the orthogonal axis found without it, (n_images, n_units).
+
+    Over the pictures of a fit the orthogonal projection is uncorrelated with the rates however they
+    are tuned, as the residuals of a regression are with its regressors.  Only left-out pictures can
+    show that tuning is flat.
+    """
+    whole = projections(orthogonal_axis(axis_weights(rates, space), space.at(rates.index)), space)
+    parts = []
+    for held in folds(len(rates), seed):
+        others, left_out = rates.index[~held], rates.index[held]
+        axes = orthogonal_axis(axis_weights(rates.loc[others], space), space.at(others))
+        along = projections(axes, space.at(others))
+        side = np.sign((along * whole.loc[others]).sum())  # an orthogonal axis has no own sign
+        parts.append(projections(axes * side, space.at(left_out)))
+    return pd.concat(parts).loc[rates.index]
+
+
 def binned_tuning(
     projection: pd.Series, rate: pd.Series, n_bins: int = 8, fewest: int = 10
 ) -> pd.DataFrame:

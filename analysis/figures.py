@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from analysis.align import Alignment
 from analysis.axis import axis_weights, projections
+from analysis.findings import Imagining, Results, Tuning, Viewing
 from analysis.gather import Session
 from analysis.imagery import ImaginedCode
 from analysis.inference import LEVEL
-from analysis.pipeline import Imagining, Results, Tuning, Viewing
 from analysis.responses import Window
 from task.contract.sessionlog import Kind
 
@@ -306,7 +306,7 @@ def _viewed(viewing: Viewing, unit: str) -> list[_Part]:
     found = []
     for session, run in viewing.members:
         if session.recording == recording and label in session.units.table.index:
-            viewed = run.trials[run.trials["kind"] == Kind.VIEW]
+            viewed = run.of(Kind.VIEW)
             onset_s, item = viewed["onset_s"].to_numpy(float), viewed["item"].to_numpy()
             found.append((_train(session, label), onset_s, item))
     return found

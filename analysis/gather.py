@@ -44,6 +44,10 @@ class RunOfTrials:
     trials: pd.DataFrame
     alignment: Alignment
 
+    def of(self, kind: Kind) -> pd.DataFrame:
+        """Trials of one kind."""
+        return self.trials[self.trials["kind"] == kind]
+
 
 @dataclass(frozen=True, slots=True)
 class Session:

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from analysis import figures
 from analysis.figures import Drawing
-from analysis.pipeline import Results, Tuning
+from analysis.findings import Results, Tuning
 
 PAGE, NUMBERS, TABLES = "report.html", "report.json", "tables"
 

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from analysis.align import Alignment, align
+from analysis.findings import Pictures, Results
 from analysis.gather import Gathered, RunOfTrials, Session, Skipped
-from analysis.pipeline import Pictures, Results, analyze_gathered
+from analysis.pipeline import analyze_gathered
 from analysis.recording import Units
 from analysis.space import object_space
 from analysis.study import Study, StudyFile

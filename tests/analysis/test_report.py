@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import figures, pipeline, report
+from analysis import axis, figures, report
 from analysis.gather import Gathered
 from analysis.space import ObjectSpace
 
@@ -265,8 +265,8 @@ def test_a_design_that_cannot_show_single_units_says_so(day_results, said):
 def test_the_summary_claims_the_axis_in_imagery_only_where_the_test_does(
     day_results, said, p, claim
 ):
-    axis = {**day_results.document["imagery"][0]["axis"], "swap_p": p}
-    assert claim in said(with_imagery(day_results, axis=axis))
+    drawn = {**day_results.document["imagery"][0]["axis"], "swap_p": p}
+    assert claim in said(with_imagery(day_results, axis=drawn))
 
 
 @pytest.mark.parametrize(
@@ -295,9 +295,9 @@ def test_small_shares_keep_a_digit(value, text):
 def test_a_picture_has_no_say_in_where_it_lies_on_the_orthogonal_axis(day_results):
     viewing = day_results.viewings[0]
     rates, image = viewing.rates.copy(), viewing.rates.index[5]
-    before = pipeline._left_out_orthogonal(rates, viewing.space, seed=0)
+    before = axis.left_out_orthogonal(rates, viewing.space, seed=0)
     rates.loc[image] += 40.0
-    after = pipeline._left_out_orthogonal(rates, viewing.space, seed=0)
+    after = axis.left_out_orthogonal(rates, viewing.space, seed=0)
     np.testing.assert_allclose(after.loc[image], before.loc[image])
     assert not np.allclose(after, before)
 
@@ -309,11 +309,11 @@ def test_on_pictures_of_the_fit_the_orthogonal_axis_is_flat_by_construction_but_
     space -= space.mean()
     space = pd.DataFrame(np.linalg.qr(space)[0] * [5, 1, 1, 1, 1, 1], ids)
     noise = pd.DataFrame(rng.standard_normal((80, 20)), ids)
-    axes = pipeline.orthogonal_axis(pipeline.axis_weights(noise, space), space)
-    fitted = pipeline.projections(axes, space).corrwith(noise)
+    axes = axis.orthogonal_axis(axis.axis_weights(noise, space), space)
+    fitted = axis.projections(axes, space).corrwith(noise)
     np.testing.assert_allclose(fitted, 0, atol=1e-9)
     shown = ObjectSpace(space, pd.Series(dtype=float))
-    left_out = pipeline._left_out_orthogonal(noise, shown, seed=0).corrwith(noise)
+    left_out = axis.left_out_orthogonal(noise, shown, seed=0).corrwith(noise)
     assert left_out.abs().max() > 0.05
 
 

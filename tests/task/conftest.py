@@ -1,13 +1,15 @@
 """What the tests of the task share: a small set of pictures, protocols and plans made from text."""
 
+import hashlib
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from task.contract.catalog import MANIFEST, Catalog, Picture
-from task.contract.errors import FileError, UserError
+from task.contract.catalog import Catalog, Picture, write_manifest
+from task.contract.errors import FileError
 from task.contract.settings import Settings, parse
 from task.plan import Plan, make_plan, plan_file
 from task.protocol import Protocol, read_protocol
@@ -86,12 +88,6 @@ def faults_of(tmp_path: Path, pets: Catalog) -> Callable[..., list[str]]:
 @pytest.fixture
 def pet_folder(tmp_path: Path, pets: Catalog) -> Path:
     """A folder with the set `pets` in it, every picture a grey square with a darker corner."""
-    import hashlib
-
-    from PIL import Image
-
-    from task.contract.catalog import write_manifest
-
     folder = tmp_path / "pets"
     (folder / "images").mkdir(parents=True)
     rows = []
@@ -105,10 +101,4 @@ def pet_folder(tmp_path: Path, pets: Catalog) -> Path:
         about = {"id": picture.id, "file": f"images/{picture.id}.png", "sha256": digest}
         rows.append(about | {"group": picture.group} | names)
     write_manifest(folder, rows)
-    assert (folder / MANIFEST).is_file()
     return folder
-
-
-def refusal(error: pytest.ExceptionInfo[UserError], folder: Path) -> str:
-    """A message without the folder of the test."""
-    return str(error.value).replace(f"{folder}/", "")

@@ -262,6 +262,7 @@ def test_run_refuses_a_subject_that_is_no_code_before_anything_else(
     assert not Path("data").exists()
 
 
+RUN = ("run", "tiny.toml", "--subject", "P07", "--rig", "rig.toml", "--data", "data")
 RIG = """schema = 1
 name = "test_rig"
 robot = true
@@ -271,22 +272,38 @@ refresh_hz = 240
 """
 
 
+class Recorder(NamedTuple):
+    """The far end of a trigger cable."""
+
+    port: str
+    received: Callable[[], bytes]
+    """All that has come so far."""
+
+    pull: Callable[[], None]
+    """Nobody listens from now on."""
+
+
 @pytest.fixture
-def recorder() -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """The name of a trigger port, and what a recorder at its other end has read so far."""
+def recorder() -> Iterator[Recorder]:
+    """A pseudo-terminal for a trigger cable."""
     tty = pytest.importorskip("tty", reason="Windows has no pseudo-terminals")
     master, slave = os.openpty()
     tty.setraw(slave)
-    received = bytearray()
+    come = bytearray()
+    open_ends = {master}
 
-    def read() -> bytes:
+    def received() -> bytes:
         while select.select([master], [], [], 0.2)[0]:
-            received.extend(os.read(master, 4096))
-        return bytes(received)
+            come.extend(os.read(master, 4096))
+        return bytes(come)
 
-    yield os.ttyname(slave), read
-    os.close(master)
-    os.close(slave)
+    def pull() -> None:
+        os.close(master)
+        open_ends.remove(master)
+
+    yield Recorder(os.ttyname(slave), received, pull)
+    for descriptor in (slave, *open_ends):
+        os.close(descriptor)
 
 
 @contextmanager
@@ -317,12 +334,11 @@ def the_session(folder: Path) -> Path:
 
 
 def test_run_shows_a_session_in_a_window_and_keeps_everything(
-    pet_folder: Path, recorder: tuple[str, Callable[[], bytes]]
+    pet_folder: Path, recorder: Recorder
 ) -> None:
-    folder, (port, received) = pet_folder.parent, recorder
+    folder, (port, received, _) = pet_folder.parent, recorder
     protocol_and_rig(folder, port)
-    arguments = ("run", "tiny.toml", "--subject", "P07", "--rig", "rig.toml", "--data", "data")
-    with running(*arguments, cwd=folder) as process:
+    with running(*RUN, cwd=folder) as process:
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     session = the_session(folder)
@@ -348,12 +364,11 @@ def test_run_shows_a_session_in_a_window_and_keeps_everything(
 
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_run_that_is_told_to_end_ends_well(
-    number: str, pet_folder: Path, recorder: tuple[str, Callable[[], bytes]]
+    number: str, pet_folder: Path, recorder: Recorder
 ) -> None:
-    folder, (port, received) = pet_folder.parent, recorder
+    folder, (port, received, _) = pet_folder.parent, recorder
     protocol_and_rig(folder, port)
-    arguments = ("run", "tiny.toml", "--subject", "P07", "--rig", "rig.toml", "--data", "data")
-    with running(*arguments, cwd=folder) as process:
+    with running(*RUN, cwd=folder) as process:
         deadline_s = time.monotonic() + 60
         while len(received()) < 20:
             assert time.monotonic() < deadline_s and process.poll() is None
@@ -367,11 +382,33 @@ def test_a_run_that_is_told_to_end_ends_well(
     assert list(sent[-4:]) == [96, 0, 9, 0] or list(sent[-5:]) == [96, 0, 9, 0, 0]
 
 
+def test_a_run_whose_cable_was_pulled_says_so_at_the_end(
+    pet_folder: Path, recorder: Recorder
+) -> None:
+    folder, (port, received, pull) = pet_folder.parent, recorder
+    protocol_and_rig(folder, port)
+    with running(*RUN, cwd=folder) as process:
+        while len(received()) < 20:
+            assert process.poll() is None
+        pull()
+        time.sleep(0.3)  # some codes go nowhere
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    log = read_log(the_session(folder))
+    assert log.ending and log.ending["how"] == "interrupted"
+    lost, codes = log.ending["codes_lost"], log.ending["codes"]
+    assert 0 < lost < codes == len([e for e in log.events if e.code is not None])
+    assert out.splitlines()[-2].startswith("interrupted: ")
+    assert err.splitlines()[-1].startswith(
+        f"TRIGGERS LOST: {lost} of {codes} codes did not leave the trigger port"
+    )
+
+
 def test_run_says_which_port_is_missing_and_makes_no_folder(pet_folder: Path) -> None:
     folder = pet_folder.parent
     protocol_and_rig(folder, "/dev/ttyABSENT")
-    arguments = ("run", "tiny.toml", "--subject", "P07", "--rig", "rig.toml", "--data", "data")
-    with running(*arguments, cwd=folder) as process:
+    with running(*RUN, cwd=folder) as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert err.startswith("the trigger port '/dev/ttyABSENT' cannot be opened: No such file or ")
@@ -383,8 +420,7 @@ def test_run_refuses_words_that_do_not_fit_before_it_makes_a_folder(pet_folder: 
     protocol_and_rig(folder, "loop://")
     long = "word " * 30
     (folder / "tiny.toml").write_text(TINY.replace("[texts]", f'[texts]\nend = "{long}"'))
-    arguments = ("run", "tiny.toml", "--subject", "P07", "--rig", "rig.toml", "--data", "data")
-    with running(*arguments, cwd=folder) as process:
+    with running(*RUN, cwd=folder) as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert err.startswith(f"{long!r} does not fit on the screen of 32.9 by ")

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +17,7 @@ from task.contract.errors import PlanError
 from task.contract.sessionlog import Kind
 from task.plan import (
     BLANK,
+    Block,
     PictureItem,
     Plan,
     Screen,
@@ -390,13 +390,11 @@ def test_what_waits_for_an_answer_takes_at_most_its_time_and_a_code(plan_of: Pla
 # Flashes -------------------------------------------------------------------------------------
 
 
-def blocks_of(onsets: list[int]) -> list[Any]:
+def blocks_of(onsets: list[int]) -> list[Block]:
     picture: Screen = (PictureItem("dog", 6.5),)
     steps = []
     for now, after in pairwise([*onsets, onsets[-1] + 100]):
         steps += [Step("IMAGE_ON", picture, 1), Step("IMAGE_OFF", BLANK, after - now - 1)]
-    from task.plan import Block
-
     return [Block("screening", (Trial(Kind.VIEW, tuple(steps)),))]
 
 
@@ -413,8 +411,6 @@ def test_an_onset_a_whole_second_later_is_in_another_second() -> None:
 
 
 def test_the_fixation_cross_is_no_flash() -> None:
-    from task.plan import Block
-
     cross = Step("IMAGE_OFF", (TextItem("+", 0.6),), 5)
     assert flashes_per_s([Block("x", (Trial(Kind.VIEW, (cross,) * 30),))], 60.0) == 0
 

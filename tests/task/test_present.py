@@ -638,7 +638,7 @@ def test_a_full_disk_ends_the_run_in_words_with_its_end_codes(
     assert [value for _, value in box.edges if value][-2:] == [96, 9]
     assert box.edges[-1][1] == 0
     logged = [event.code for event in read_log(path).events if event.code is not None]
-    assert 10 < len(logged) and logged == [v for _, v in box.edges if v][: len(logged)]
+    assert len(logged) > 10 and logged == [v for _, v in box.edges if v][: len(logged)]
 
 
 # A table of one's own ------------------------------------------------------------------------
