@@ -44,7 +44,7 @@ def present(
     Parameters
     ----------
     session : the number announced on the lines
-    progress : called between trials with trials done and trials in all
+    progress : called between blocks with trials done and trials in all
     """
     presenter = _Presenter(plan, rig, log, session)
     ending = "failed"
@@ -101,17 +101,15 @@ class _Presenter:
         block = -1
         while position is not None:
             if position.block != block:
-                if block >= 0:
-                    self._mark(Code.BLOCK_END)
                 block = position.block
                 self._open_block(block)
-            trial = self._plan.blocks[block].trials[position.trial]
-            self._show_trial(trial, position)
+            self._show_trial(self._plan.blocks[block].trials[position.trial], position)
             self._trials_done += 1
-            if progress:
-                progress(self._trials_done, self._plan.trials)
             position = next_position(self._plan, position, Command.NEXT)
-        self._mark(Code.BLOCK_END)
+            if position is None or position.block != block:
+                self._mark(Code.BLOCK_END)
+                if progress:  # between blocks, where nobody minds if drawing it takes its time
+                    progress(self._trials_done, self._plan.trials)
 
     def close_run(self, ending: str) -> None:
         """Lines to rest first: a stop may come while a code is on them.  Then the end codes."""

@@ -111,7 +111,7 @@ def run_session(
     UserError
         If the disk does not take what must be written.
     """
-    _copy(file.source.file, folder / "protocol.toml")
+    _write(folder / "protocol.toml", file.source.data)  # as it was read, whatever it is by now
     _copy(manifest, folder / MANIFEST)
     if rig_file:
         _copy(rig_file, folder / "rig.toml")

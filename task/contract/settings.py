@@ -36,11 +36,12 @@ class Table(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A TOML file read: its values, and the line on which each key stands."""
+    """A TOML file read: its values, the line on which each key stands, and its bytes."""
 
     file: Path
     values: Mapping[str, Any]
     lines: Mapping[KeyPath, int]
+    data: bytes = b""
 
     def line_of(self, path: KeyPath) -> int | None:
         """Line of a key, or of the nearest table or array around it."""
@@ -66,7 +67,8 @@ def read_settings(path: Path) -> Settings:
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise FileError([Fault(path, None, "", "is larger than 1 MB: is this the right file?")])
-        text = path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise FileError([Fault(path, None, "", f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
@@ -76,7 +78,7 @@ def read_settings(path: Path) -> Settings:
         ) from None
     text = text.replace("\r\n", "\n")
     try:
-        return Settings(path, tomllib.loads(text), _lines(text))
+        return Settings(path, tomllib.loads(text), _lines(text), data)
     except ValueError as error:  # not TOML, or a number of thousands of digits
         raise FileError([_syntax_fault(path, str(error))]) from None
     except RecursionError:
