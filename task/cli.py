@@ -201,7 +201,8 @@ def run(
     )
 
     check_subject(subject)
-    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal ends a session as Ctrl-C does
+    # A closed terminal ends a session as Ctrl-C does, and Ctrl-C also where it was ignored before us.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     file = read_protocol(places.find_protocol(protocol))
