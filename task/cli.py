@@ -201,7 +201,7 @@ def run(
     )
 
     check_subject(subject)
-    # A closed terminal ends a session as Ctrl-C does; Ctrl-C itself may have been ignored before us.
+    # A closed terminal ends a session as Ctrl-C does, and Ctrl-C may have been ignored before us.
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
