@@ -6,7 +6,6 @@ end in one message and exit code 2; every other exception is ours and keeps its 
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +18,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from task import places
-from task.contract.catalog import MANIFEST
+from task.contract.catalog import MANIFEST, Catalog, read_catalog
 from task.contract.errors import FileError, UserError
-from task.plan import USUAL_REFRESH_HZ, Plan, flashes_per_s, plan_file
+from task.flicker import flashes_per_s
+from task.plan import PictureItem, Plan
+from task.planning import USUAL_REFRESH_HZ, plan_file
 from task.protocol import ProtocolFile, read_protocol
-from task.rig import spacing_frames
+from task.rig import Display, Rig, spacing_frames
 from task.rigfile import RigFile, read_rig
+from task.session import Outcome
 
 app = typer.Typer(
     name="imagery",
@@ -40,6 +42,7 @@ app = typer.Typer(
     ),
 )
 console = Console(soft_wrap=True, highlight=False)
+_FOR_PICTURES = 0.9  # of the display's memory; the rest is for words
 
 ProtocolArgument = Annotated[
     str, typer.Argument(help="a protocol file, or the name of one in protocols/")
@@ -188,9 +191,7 @@ def run(
     seed: SeedOption = None,
     data: Annotated[Path, typer.Option(help="where session folders are made")] = places.DATA,
 ) -> None:
-    """Present a protocol to a patient.  Escape ends the session; what was shown is kept."""
-    from task.rigs.bedside import open_rig
-    from task.rigs.virtual import display_here
+    """Present a protocol to a patient.  Escape pauses at any time; nothing shown is ever lost."""
     from task.session import (
         check_refresh,
         check_subject,
@@ -201,50 +202,103 @@ def run(
     )
 
     check_subject(subject)
-    # A closed terminal ends a session as Ctrl-C does, and Ctrl-C may have been ignored before us.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
     file = read_protocol(places.find_protocol(protocol))
     catalog = places.catalog_of(file)
-    machine = _rig_file(rig)
+    rig_path = places.find_rig(rig or places.DEFAULT_RIG)
+    machine = read_rig(rig_path)
+    rig_data = rig_path.read_bytes()
     chosen = new_session_number() if seed is None else seed
     _plans(file, catalog, machine)  # refuse before a window opens
+    with _opened(machine, catalog, file.protocol.banner, chosen) as opened:
+        made = _plan(file, catalog, machine, opened.display.refresh_hz, chosen, opened.display)
+        check_refresh(made, opened)
+        rehearse(made, opened)
+        folder = new_folder(data, subject, made.name)
+        with progress(made.name) as step:
+            outcome = run_session(
+                folder,
+                file,
+                rig_data,
+                catalog,
+                places.set_folder(file) / MANIFEST,
+                made,
+                opened,
+                subject=subject,
+                session=new_session_number(),
+                progress=step,
+            )
+    _say_outcome(outcome)
+
+
+@app.command()
+def resume(
+    session: Annotated[Path, typer.Argument(help="folder of a session that was cut short")],
+    rig: RigOption = None,
+    at: Annotated[
+        str, typer.Option(help="`block`: from the start of the block; `trial`: from the trial")
+    ] = "block",
+    stimuli: Annotated[
+        Path | None, typer.Option(help="the set it shows, if not one that ships")
+    ] = None,
+) -> None:
+    """Go on with a session that was cut short: same plan, same folder, same log."""
+    import time
+
+    from task.session import RIG_NAME, read_session, resume_session
+
+    if at not in ("block", "trial"):
+        raise UserError(f"--at {at}: give `block` or `trial`")
+    plan, log = read_session(session)
+    catalog = read_catalog(stimuli or places.STIMULI / log.header.catalog)
+    if catalog.sha256 != log.header.catalog_sha256:
+        raise UserError(f"{catalog.name}: is not the picture set that this session showed")
+    kept = session / RIG_NAME
+    machine = read_rig(places.find_rig(rig) if rig else kept)
+    with (
+        _opened(machine, catalog, plan.banner, plan.seed) as opened,
+        progress(plan.name) as step,
+    ):
+        outcome = resume_session(
+            session, opened, at_trial=at == "trial", now_s=time.perf_counter(), progress=step
+        )
+    _say_outcome(outcome)
+
+
+@contextmanager
+def _opened(machine: RigFile, catalog: Catalog, banner: str, seed: int) -> Iterator[Rig]:
+    """The rig, on the user's display or a virtual one."""
+    from task.rigs.bedside import open_rig
+    from task.rigs.virtual import display_here
+
     files = {picture.id: picture.path for picture in catalog.pictures.values()}
     with display_here() as virtual:
         if virtual:
             console.print(f"no display here: {virtual}")
         if machine.triggers.device == "none":
             console.print("[yellow]rig without triggers: the recording will hold no codes[/]")
-        opened = open_rig(machine, files, file.protocol.banner, chosen)
+        opened = open_rig(machine, files, banner, seed)
         try:
-            made = _plan(file, catalog, machine, opened.display.refresh_hz, chosen)
-            check_refresh(made, opened)
-            rehearse(made, opened)
-            folder = new_folder(data, subject, made.name)
-            with progress(made.name) as step:
-                outcome = run_session(
-                    folder,
-                    file,
-                    places.find_rig(rig or places.DEFAULT_RIG),
-                    catalog,
-                    places.set_folder(file) / MANIFEST,
-                    made,
-                    opened,
-                    subject=subject,
-                    session=new_session_number(),
-                    progress=step,
-                )
+            yield opened
         finally:
             opened.close()
+
+
+def _say_outcome(outcome: Outcome) -> None:
     counts = outcome.counts
     console.print(f"{outcome.how}: {outcome.folder}")
     console.print(f"{counts['codes']} codes, {counts['late_frames']} late frames")
+    faults = []
+    if outcome.trouble:
+        faults.append(f"THE DISK REFUSED THE LOG: {outcome.trouble}")
     if counts["codes_lost"]:
-        raise UserError(
+        faults.append(
             f"TRIGGERS LOST: {counts['codes_lost']} of {counts['codes']} codes did not leave the"
             " trigger port; the log says which. Check cable and box before the next session"
         )
+    if outcome.how != "completed":
+        console.print(f"to go on with it: imagery resume {outcome.folder}")
+    if faults:
+        raise UserError("\n".join(faults))
     if outcome.how == "interrupted":
         sys.exit(130)
 
@@ -463,11 +517,25 @@ def _rig_file(name: str | None) -> RigFile:
     return read_rig(places.find_rig(name or places.DEFAULT_RIG))
 
 
-def _plan(file: ProtocolFile, catalog: Any, rig: RigFile, refresh_hz: float, seed: int) -> Plan:
+def _plan(
+    file: ProtocolFile,
+    catalog: Catalog,
+    rig: RigFile,
+    refresh_hz: float,
+    seed: int,
+    display: Display | None = None,
+) -> Plan:
+    """The plan, in blocks that fit the display if there is one."""
     from task.bitmaps import undrawable
 
-    spacing = spacing_frames(rig.triggers.pulse_s, rig.triggers.gap_s, refresh_hz)
-    made = plan_file(file, catalog, seed=seed, refresh_hz=refresh_hz, spacing_frames=spacing)
+    made = plan_file(
+        file,
+        catalog,
+        seed=seed,
+        refresh_hz=refresh_hz,
+        spacing_frames=spacing_frames(rig.triggers.pulse_s, rig.triggers.gap_s, refresh_hz),
+        at_once=_pictures_at_once(file, catalog, display) if display else None,
+    )
     strange = {text: missing for text in made.texts if (missing := undrawable(text))}
     if strange:
         said = (f"{text!r}: the font has no {missing}" for text, missing in strange.items())
@@ -475,8 +543,15 @@ def _plan(file: ProtocolFile, catalog: Any, rig: RigFile, refresh_hz: float, see
     return made
 
 
+def _pictures_at_once(file: ProtocolFile, catalog: Catalog, display: Display) -> int:
+    """How many pictures the display can hold ready, beside the words of a block."""
+    width = file.protocol.look.picture_deg
+    largest = max(display.texture_bytes(PictureItem(i, width)) for i in catalog.pictures)
+    return max(1, int(_FOR_PICTURES * display.texture_mb * 1e6 / max(1, largest)))
+
+
 def _plans(
-    file: ProtocolFile, catalog: Any, rig: RigFile, refresh_hz: float | None = None
+    file: ProtocolFile, catalog: Catalog, rig: RigFile, refresh_hz: float | None = None
 ) -> dict[float, Plan | FileError]:
     """The plan at the rate that is said, or at every usual one; where there is none, why.
 

@@ -39,6 +39,10 @@ class Lines:
         """One code that must rise at `frame`."""
         self._planned.append((frame, message))
 
+    def drop_planned(self) -> None:
+        """What was planned will not be shown; what stands on the lines still falls in time."""
+        self._planned.clear()
+
     def request(self, message: Message) -> None:
         """A code that rises as soon as it may."""
         self._queue.append(message)

@@ -1,33 +1,84 @@
-"""Show a plan and log what happened.  The only loop in which time matters.
+"""Show a plan and log what happened: blocks, trials, answers, and whatever interrupts them.
 
-Per frame: draw, swap, change the trigger lines in the swap, write what happened, look at the keys.
-Nothing else; pictures are made ready before a block.  The same loop runs on a hospital's rig, on a
-virtual display, and in virtual time.
+The only loop in which time matters runs in `task.stage`, a frame at a time; here is what comes
+after what.  The same loop runs on a hospital's rig, on a virtual display, and in virtual time.
+
+The first presentation of a trial has the trial's place in the plan for its number, so that the
+plan and the recording alone tell what was shown; repeated ones get numbers beyond the plan's.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from task.contract.codes import (
-    SWEEP_OFFSETS,
-    SWEEP_VALUES,
+    MAX_PRESENTATION,
     Code,
     announce_presentation,
     announce_session,
 )
-from task.contract.sessionlog import Event, LogWriter
+from task.contract.sessionlog import Event, Kind
+from task.desk import Desk
 from task.flow import START, Command, Position, next_position
-from task.lines import Lines, Message
-from task.plan import ANY_KEY, BLANK, Plan, Screen, Step, Trial, announced
-from task.rig import KeyPress, Rig, Sent, pulse_frames
+from task.lines import Message
+from task.logwriter import LogWriter
+from task.plan import (
+    ANY_KEY,
+    BLANK,
+    PRACTICE,
+    Block,
+    CountdownItem,
+    Plan,
+    Screen,
+    Step,
+    TextItem,
+    Trial,
+    sounds_of,
+)
+from task.rig import KeyPress, Rig
+from task.stage import Stage
 
-LATE_PERIODS = 1.5
 Progress = Callable[[int, int], None]
+
+SOONEST_ANSWER_S = 0.1  # nobody reacts faster: what comes before was meant for something else
+_REOPEN_EVERY_S = 1.0
+_BEFORE_GOING_ON_S = 1.0
+# What a device tells about itself or its keys; never an answer, not even where any key will do.
+_NO_ANSWERS = frozenset({"held", "bounce", "box lost", "box back"})
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """Where a session begins, or goes on.
+
+    Attributes
+    ----------
+    position : the first trial
+    used : numbers of presentations that were given before
+    superseded : presentations of the block that is shown again
+    clock_offset_s : what brings the rig's clock to that of the log
+    """
+
+    position: Position = START
+    used: Collection[int] = field(default_factory=frozenset)
+    superseded: tuple[int, ...] = ()
+    clock_offset_s: float = 0.0
+    resumed: bool = False
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error: the operator's wish
-    """The operator ended the session."""
+    """The operator ended the session, or the protocol's rule did."""
+
+
+class _Interrupted(Exception):  # noqa: N818 - not an error: the operator's wish, or a cable's
+    """The task stands still until the operator says how it goes on.
+
+    `resume` is where it then does, if nothing else is said.
+    """
+
+    def __init__(self, why: str, desk: Desk, resume: Command = Command.REPEAT_TRIAL) -> None:
+        super().__init__(why)
+        self.why, self.desk, self.resume = why, desk, resume
 
 
 def present(
@@ -37,20 +88,22 @@ def present(
     session: int,
     *,
     progress: Progress | None = None,
-    position: Position = START,
+    going: Going | None = None,
 ) -> str:
-    """Show `plan` from `position` to its end; return how the session ended.
+    """Show `plan` to its end; return how the session ended.
 
     Parameters
     ----------
     session : the number announced on the lines
     progress : called between blocks with trials done and trials in all
+    going : where it goes on, if it was begun before
     """
-    presenter = _Presenter(plan, rig, log, session)
+    going = going or Going()
+    presenter = _Presenter(plan, rig, log, session, going)
     ending = "failed"
     try:
         presenter.open_run()
-        presenter.show_from(position, progress)
+        presenter.show_from(going.position, progress)
         ending = "completed"
     except _Stopped:
         ending = "stopped"
@@ -65,83 +118,130 @@ def present(
 
 
 class _Presenter:
-    """What is on the screen and on the lines, and what to remember from one frame to the next."""
+    """Where in the plan we are, and what must be known of what was shown."""
 
-    def __init__(self, plan: Plan, rig: Rig, log: LogWriter, session: int) -> None:
+    def __init__(self, plan: Plan, rig: Rig, log: LogWriter, session: int, going: Going) -> None:
         self._plan, self._rig, self._log, self._session = plan, rig, log, session
-        self._lines = self._resting_lines()
-        self._numbered = announced(plan)
-        self._frame = 0  # of this run
-        self._last_flip_s: float | None = None
-        self._late_s = LATE_PERIODS / plan.refresh_hz
-        self._presentation = 0
-        self._trials_done = 0
-        self._stoppable = True
-        self._rising: Message | None = None  # what the flip under way puts on the lines
-        self._sent: Sent | None = None  # once it is there
-        self.counts: dict[str, int] = {
-            "presentations": 0, "codes": 0, "late_frames": 0, "codes_lost": 0, "rests_lost": 0,
-            "frames": 0,
-        }  # fmt: skip
+        self._going = going
+        self._stage = Stage(plan, rig, log, clock_offset_s=going.clock_offset_s)
+        self._numbers = _Numbers(plan, going.used)
+        self._block: int | None = None  # the one that is open
+        self._pass: list[int] = []  # presentations of this pass through it
+        self._round, self._wrong = 1, 0  # passes through a block, scored answers not right in it
+        self._screens: list[Screen] = []  # of the open block
+        self._loading: Iterator[None] = iter(())
+        self._asked_for: _Interrupted | None = None  # to be heeded between trials
+        self._without_triggers = False  # they are lost, and that is known
+        self._closing = False  # nothing keeps the run from ending
+        self._disk_told = ""
+        self.counts = self._stage.counts
 
     # The session ------------------------------------------------------------------------
 
     def open_run(self) -> None:
         """The sweep of the lines, then the session's name."""
-        self._rig.display.prepare([BLANK])
-        spacing = self._plan.spacing_frames
-        for value, offset in zip(SWEEP_VALUES, SWEEP_OFFSETS, strict=True):
-            self._lines.plan_at(self._frame + offset * spacing, Message("SWEEP", value))
-        device = {"display": self._rig.display.description, "port": self._rig.port.description}
-        self._show(BLANK, self._plan.sweep_frames, Event(0.0, "RUN", detail=device))
+        self._load([BLANK])
+        self._stage.plan_sweep()
+        rig = self._rig
+        detail: dict[str, Any] = {"display": rig.display.description, "port": rig.port.description}
+        if rig.sound:
+            detail["sound"] = rig.sound.description
+        if self._going.resumed:
+            detail["resumed"] = self._going.position._asdict()
+        self._show(BLANK, self._plan.sweep_frames, [Event(0.0, "RUN", detail=detail)])
         self._mark(Code.RUN_START, named=True)
+        if self._going.superseded:
+            self._supersede(self._going.superseded)
 
     def show_from(self, position: Position | None, progress: Progress | None) -> None:
-        """Every trial from `position` on."""
-        block = -1
-        while position is not None:
-            if position.block != block:
-                block = position.block
-                self._open_block(block)
-            self._show_trial(self._plan.blocks[block].trials[position.trial], position)
-            self._trials_done += 1
-            position = next_position(self._plan, position, Command.NEXT)
-            if position is None or position.block != block:
-                self._mark(Code.BLOCK_END)
-                if progress:  # between blocks, where nobody minds if drawing it takes its time
-                    progress(self._trials_done, self._plan.trials)
+        """Every trial from `position` on, as the operator's commands have it."""
+        while True:
+            try:
+                self._go_to(position, progress)
+                if position is None:
+                    return
+                command = self._show_trial(position)
+            except _Interrupted as interruption:
+                if position is None:
+                    return
+                command = self._hold(interruption)
+            if command is Command.REPEAT_BLOCK:
+                self._supersede(tuple(self._pass))
+                self._block = None
+                self._round += 1
+            position = next_position(self._plan, position, command)
 
     def close_run(self, ending: str) -> None:
         """Lines to rest first: a stop may come while a code is on them.  Then the end codes."""
-        self._stoppable = False
-        self._rig.port.set(0)
-        self._lines = self._resting_lines()
-        self._last_flip_s = None
-        self._frame = 0
+        self._closing = True
+        self._stage.rest()
+        self._stage.dim()
+        self._stage.untimed()
         self._show(BLANK, self._plan.spacing_frames)
         if ending != "completed":
             self._mark(Code.STOP)
         self._mark(Code.RUN_END)
 
-    def _resting_lines(self) -> Lines:
-        pulse = pulse_frames(self._rig.port.pulse_s, self._plan.refresh_hz)
-        return Lines(spacing_frames=self._plan.spacing_frames, pulse_frames=pulse)
+    def _go_to(self, position: Position | None, progress: Progress | None) -> None:
+        """End the block that is over, open the one that begins."""
+        block = position.block if position else None
+        if self._block is not None and block != self._block:
+            ended, self._block = self._block, None
+            if self._plan.blocks[ended].kind == PRACTICE:
+                self._mark(Code.PRACTICE_END)
+            self._mark(Code.BLOCK_END)
+            self._round = 1
+            if progress:  # between blocks, where nobody minds if drawing it takes its time
+                done = self._plan.number_of(ended, len(self._plan.blocks[ended].trials)) - 1
+                progress(done, self._plan.trials)
+        if position and self._block is None:
+            self._open_block(position)
+        if self._asked_for:
+            asked, self._asked_for = self._asked_for, None
+            raise asked
 
-    def _open_block(self, block: int) -> None:
-        screens = [s.screen for t in self._plan.blocks[block].trials for s in t.steps]
-        self._rig.display.prepare([BLANK, *screens])
-        self._last_flip_s = None  # loading takes its time; no frame was late
-        self._mark(Code.BLOCK_START, named=True, detail={"block": block})
+    def _open_block(self, position: Position) -> None:
+        block = self._plan.blocks[position.block]
+        trials = block.trials[position.trial :]
+        self._screens = [BLANK, *_screens(self._plan, trials)]
+        first = _screens(self._plan, trials[:1])
+        if _waits(trials[0]):  # the patient reads while the pictures are made ready
+            self._load([BLANK, *first])
+            self._loading = self._rig.display.prepare(self._screens)
+        else:
+            self._load(self._screens)
+        if self._rig.sound:
+            self._rig.sound.prepare(sounds_of(self._screens))
+        self._stage.untimed()
+        self._stage.dim()
+        if self._stage.lost:
+            self._try_port()
+        self._block, self._pass, self._wrong = position.block, [], 0
+        self._mark(Code.BLOCK_START, named=True, detail={"block": position.block})
+        if block.kind == PRACTICE:
+            self._mark(Code.PRACTICE_START)
+
+    def _load(self, screens: Iterable[Screen]) -> None:
+        """Make screens ready at once; what is being made ready meanwhile is part of them."""
+        self._loading = iter(())
+        for _ in self._rig.display.prepare(screens):
+            pass
+        self._stage.untimed()
+
+    def _supersede(self, presentations: Sequence[int]) -> None:
+        """A pass through a block that is given up: another takes its place."""
+        detail = {"presentations": list(presentations)}
+        self._stage.write([Event(self._now_s, "SUPERSEDED", detail=detail)])
 
     def _mark(
         self, code: Code, *, named: bool = False, detail: Mapping[str, Any] | None = None
     ) -> None:
         """A blank screen as long as it takes to send `code`, after the session's name if asked."""
-        values = announce_session(self._session) if named and self._numbered else ()
+        values = announce_session(self._session) if named and self._plan.announced else ()
         name = self._announcement("SESSION", values)
         messages = (*name, Message(code.name, self._plan.codes[code.name]))
-        self._lines.plan(self._frame, messages)
-        begins = Event(0.0, "BLOCK", detail=detail) if detail else None
+        self._stage.lines.plan(self._stage.frame, messages)
+        begins = [Event(0.0, "BLOCK", detail=detail)] if detail else []
         self._show(BLANK, len(messages) * self._plan.spacing_frames, begins)
 
     def _announcement(
@@ -153,125 +253,296 @@ class _Presenter:
 
     # A trial ----------------------------------------------------------------------------
 
-    def _show_trial(self, trial: Trial, position: Position) -> None:
-        self._presentation += 1
+    def _show_trial(self, position: Position) -> Command:
+        block = self._plan.blocks[position.block]
+        trial = block.trials[position.trial]
+        for _ in self._loading if not _waits(trial) else ():
+            self._stage.untimed()
+        number = self._numbers.give(position)
+        self._pass.append(number)
         self.counts["presentations"] += 1
-        number = self._presentation
-        about = {"kind": trial.kind.value, "block": position.block, "trial": position.trial}
-        if trial.item is not None:
-            about["item"] = trial.item
-        begins: Event | None = Event(0.0, "PRESENTATION", None, number, about)
-        identity = announce_presentation(self._session, number) if self._numbered else ()
-        for step in trial.steps:
-            onset = Message(step.code, self._plan.codes[step.code], number)
-            numbering = self._announcement("TRIAL", identity, number)
-            self._lines.plan(self._frame, (onset, *numbering))
-            if step.answers:
-                self._ask(step, number, begins)
-            else:
-                self._show(step.screen, step.frames, begins)
-            begins, identity = None, ()
+        begins = [Event(0.0, "PRESENTATION", None, number, _about(trial, position))]
+        payload = self._plan.announced and number < MAX_PRESENTATION
+        identity = announce_presentation(self._session, number) if payload else ()
+        try:
+            for step in trial.steps:
+                onset = Message(step.code, self._plan.codes[step.code], number)
+                numbering = self._announcement("TRIAL", identity, number)
+                self._stage.lines.plan(self._stage.frame, (onset, *numbering))
+                self._stage.begin_step(step.screen)
+                if step.answers:
+                    self._ask(step, number, begins)
+                else:
+                    self._show(step.screen, step.frames, begins, number)
+                self._stage.end_step(number)
+                begins, identity = [], ()
+        except _Interrupted as interruption:
+            detail = {"why": interruption.why}
+            self._stage.write([Event(self._now_s, "INTERRUPTED", None, number, detail)])
+            self._stage.lines.drop_planned()
+            if self._plan.interrupted == "keep":
+                interruption.resume = Command.NEXT
+            raise
+        if position.trial + 1 == len(block.trials):
+            return self._after_block(block)
+        return Command.NEXT
 
-    def _ask(self, step: Step, number: int, begins: Event | None) -> None:
+    def _after_block(self, block: Block) -> Command:
+        """Whether practice was understood; if not, another round, or the operator decides."""
+        if block.kind != PRACTICE or not self._wrong:
+            return Command.NEXT
+        if self._round < block.rounds:
+            detail = {"why": f"{self._wrong} answers of the practice not right"}
+            self._stage.write([Event(self._now_s, "REPEAT", detail=detail)])
+            self._stage.send("REPEAT")
+            return Command.REPEAT_BLOCK
+        said = f"The practice was not understood\n({self._wrong} answers not right)"
+        return self._hold(_Interrupted("practice not understood", Desk(said), Command.NEXT))
+
+    def _ask(self, step: Step, number: int, begins: Sequence[Event]) -> None:
         """Show a step until it is answered or its time is over."""
         onset_s: float | None = None
         answered = False
-        last = self._frame + step.frames
-        while (self._frame < last and not answered) or not self._lines.idle(self._frame):
+        last = self._stage.frame + step.frames
+        while (self._stage.frame < last and not answered) or not self._idle:
             # Nothing is planned for after the step before its own codes have left the lines.
-            until = self._frame + self._plan.spacing_frames
-            time_s = self._flip(step.screen, until, begins if onset_s is None else None)
+            until = self._stage.frame + self._plan.spacing_frames
+            screen = _at(step.screen, last - self._stage.frame, self._plan.refresh_hz)
+            time_s = self._stage.flip(screen, until, begins if onset_s is None else ())
+            if next(self._loading, self) is None:
+                self._stage.untimed()
             if onset_s is None:
                 onset_s = time_s
                 early = self._rig.keys.listen(step, onset_s)
-                self._log_presses(self._unless_stopped(early), number, "EARLY_KEY")
-            for press in self._unless_stopped(self._rig.keys.poll()):
-                if not answered and (press.meaning in step.answers or ANY_KEY in step.answers):
+                self._log_presses(self._heeded(early, number), number, "EARLY_KEY")
+            for press in self._heeded(self._rig.keys.poll(), number):
+                if press.time_s < onset_s + SOONEST_ANSWER_S:
+                    self._log_presses([press], number, "EARLY_KEY")
+                elif not answered and _answers(step, press):
                     answered = True
                     self._answer(step, press, number, onset_s)
                 else:
                     self._log_presses([press], number, "KEY")
-            if self._frame == last and not answered:
+            if self._stage.frame == last and not answered:
                 answered = True
-                self._log.write([Event(time_s, "NO_ANSWER", None, number)])
-                self._lines.request(Message("NO_ANSWER", self._plan.codes["NO_ANSWER"], number))
+                self._wrong += step.correct is not None
+                self._stage.write([Event(time_s, "NO_ANSWER", None, number, {"to": step.code})])
+                self._stage.send("NO_ANSWER", number)
 
     def _answer(self, step: Step, press: KeyPress, number: int, onset_s: float) -> None:
-        said = {
+        said: dict[str, Any] = {
+            "to": step.code,
             "answer": press.meaning,
             "key": press.key,
+            "by": press.by,
             "reaction_s": round(press.time_s - onset_s, 6),
         }
         if step.correct is not None:
             said["correct"] = press.meaning == step.correct
-        self._log.write([Event(press.time_s, "ANSWER", None, number, said)])
-        code = f"ANSWER_{_ANSWER_NUMBERS.get(press.meaning, _GO_ON)}"
-        self._lines.request(Message(code, self._plan.codes[code], number))
+            self._wrong += press.meaning != step.correct
+        self._stage.write([Event(press.time_s, "ANSWER", None, number, said)])
+        self._stage.send(f"ANSWER_{_ANSWER_NUMBERS.get(press.meaning, _GO_ON)}", number)
 
-    # A frame ----------------------------------------------------------------------------
+    def _show(
+        self,
+        screen: Screen,
+        frames: int,
+        begins: Sequence[Event] = (),
+        number: int | None = None,
+    ) -> None:
+        """A screen for so many frames; only a presentation is ever interrupted."""
+        last = self._stage.frame + frames
+        while self._stage.frame < last:
+            self._stage.flip(screen, last, begins)
+            begins = ()
+            presses = self._heeded(self._rig.keys.poll(), number)
+            self._log_presses(presses, number, "KEY")
 
-    def _show(self, screen: Screen, frames: int, begins: Event | None = None) -> None:
-        last = self._frame + frames
-        while self._frame < last:
-            self._flip(screen, last, begins)
-            begins = None
-            self._log_presses(self._unless_stopped(self._rig.keys.poll()), None, "KEY")
+    @property
+    def _idle(self) -> bool:
+        return self._stage.lines.idle(self._stage.frame)
 
-    def _flip(self, screen: Screen, planned_until: int, begins: Event | None) -> float:
-        message = self._lines.at(self._frame, planned_until)
-        self._rising, self._sent = message, None
-        self._rig.display.draw(screen)
-        try:
-            time_s = self._rig.display.flip(self._set_lines if message else None)
-        except BaseException:  # cut short; what has reached the lines is in the log all the same
-            if self._sent:
-                self._log_frame(self._sent.before_s, begins, message)
-            raise
-        self._log_frame(time_s, begins, message)
-        self._last_flip_s = time_s
-        self._frame += 1
-        self.counts["frames"] += 1
-        return time_s
+    @property
+    def _now_s(self) -> float:
+        """The time of the last swap: when what is not timed by itself happened."""
+        return self._stage.last_s
 
-    def _set_lines(self) -> None:
-        """Called inside the flip."""
-        if self._rising:
-            self._sent = self._rig.port.set(self._rising.value)
+    # Interruptions ----------------------------------------------------------------------
 
-    def _log_frame(self, time_s: float, begins: Event | None, message: Message | None) -> None:
-        events = [replace(begins, time_s=time_s)] if begins else []
-        if self._last_flip_s is not None and time_s - self._last_flip_s > self._late_s:
-            self.counts["late_frames"] += 1
-            interval = {"interval_s": round(time_s - self._last_flip_s, 6)}
-            events.append(Event(time_s, "LATE_FRAME", detail=interval))
-        if message and self._sent:
-            events += self._code_events(time_s, message, self._sent)
-        if events:
-            self._log.write(events)
-
-    def _code_events(self, time_s: float, message: Message, sent: Sent) -> list[Event]:
-        """A code that was sent; a rest only if it was lost."""
-        self.counts["codes"] += bool(message.value)
-        if sent.done and not message.value:
-            return []
-        detail: dict[str, Any] = {"sent_s": [round(sent.before_s, 7), round(sent.after_s, 7)]}
-        if not sent.done:
-            self.counts["codes_lost" if message.value else "rests_lost"] += 1
-            detail["lost"] = True
-        return [Event(time_s, message.name, message.value or None, message.presentation, detail)]
-
-    def _unless_stopped(self, presses: Iterable[KeyPress]) -> Iterator[KeyPress]:
+    def _heeded(self, presses: Iterable[KeyPress], number: int | None) -> Iterator[KeyPress]:
+        """What was pressed, but for the operator's keys; raises where the task must stand still."""
         for press in presses:
-            if press.meaning == "stop" and self._stoppable:
-                self._log.write([Event(press.time_s, "STOP", detail={"key": press.key})])
-                raise _Stopped
-            yield press
+            if self._closing:
+                yield press
+            elif press.meaning == "interrupt":
+                self._stage.write([Event(press.time_s, "INTERRUPT", detail={"key": press.key})])
+                raise KeyboardInterrupt
+            if press.meaning == "pause":
+                self._stage.write([Event(press.time_s, "PAUSE", detail={"key": press.key})])
+                self._interrupt(_Interrupted("pause", Desk("Pause")), number)
+            else:
+                yield press
+        if self._closing:
+            return
+        if self._stage.lost and not self._without_triggers:
+            self._triggers_lost(number)
+        if self._log.trouble and not self._disk_told:
+            self._disk_told = self._log.trouble
+            self._stage.write([Event(self._now_s, "LOG_MOVED", detail={"why": self._disk_told})])
+            said = Desk(f"THE DISK REFUSES THE LOG\n{_wrapped(self._disk_told)}", alarm=True)
+            self._interrupt(_Interrupted("disk", said), number)
+
+    def _interrupt(self, interruption: _Interrupted, number: int | None) -> None:
+        """Now, in a presentation; between two, before the next begins."""
+        if number is not None:
+            raise interruption
+        self._asked_for = interruption
+
+    def _triggers_lost(self, number: int | None) -> None:
+        self._stage.write([Event(self._now_s, "TRIGGERS_LOST")])
+        self._without_triggers = True
+        if self._plan.triggers_lost == "stop":
+            raise _Stopped
+        if self._plan.triggers_lost == "pause":
+            said = "TRIGGERS LOST\nCheck the cable and the box"
+            self._interrupt(_Interrupted("triggers lost", Desk(said, alarm=True)), number)
+
+    def _hold(self, interruption: _Interrupted) -> Command:
+        """The pause screen, until the operator says how to go on."""
+        self._stage.dim()
+        self._stage.send("PAUSE")
+        desk, command = interruption.desk, ""
+        waiting = interruption.why == "triggers lost"
+        tried_s = self._now_s
+        while not command:
+            self._stage.untimed()
+            self._load([*self._screens, desk.screen(self._rig.operator)])
+            until = self._stage.frame + 2 * self._plan.spacing_frames
+            self._stage.flip(desk.screen(self._rig.operator), until)
+            desk, command = self._at_desk(desk)
+            if waiting and self._now_s - tried_s >= _REOPEN_EVERY_S:
+                tried_s = self._now_s
+                if self._try_port():
+                    waiting, desk = False, replace(desk, title="The triggers are back", alarm=False)
+        return self._go_on(command, interruption.resume)
+
+    def _at_desk(self, desk: Desk) -> tuple[Desk, str]:
+        """What the operator pressed and typed; a note is logged as soon as it is written."""
+        for press in self._rig.keys.poll():
+            if press.meaning == "interrupt":
+                raise KeyboardInterrupt
+            typing = desk.note
+            desk, command = desk.pressed(press, self._rig.operator)
+            if typing is None and desk.note is not None:
+                self._rig.keys.typed()  # the key that began the note is no part of it
+                self._stage.send("NOTE")
+            if command == "note":
+                detail = {"text": desk.note}
+                self._stage.write([Event(desk.begun_s, "NOTE", detail=detail)])
+                desk = replace(desk, note=None)
+            elif command:
+                self._stage.write([Event(press.time_s, command.upper(), detail={"key": press.key})])
+                return desk, command
+        return desk.typed(_printable(self._rig.keys.typed())), ""
+
+    def _go_on(self, command: str, resume: Command) -> Command:
+        if command == "stop":
+            raise _Stopped
+        self._stage.send(command.upper())
+        frames = max(1, round(_BEFORE_GOING_ON_S * self._plan.refresh_hz))
+        last = self._stage.frame + frames
+        while self._stage.frame < last or not self._idle:
+            self._stage.flip(BLANK, self._stage.frame + 2 * self._plan.spacing_frames)
+        chosen = {"skip": Command.SKIP_BLOCK, "repeat": Command.REPEAT_BLOCK}
+        return chosen.get(command, resume)
+
+    def _try_port(self) -> bool:
+        """Whether the trigger box is back; then its lines are swept again and a mark is set."""
+        if not self._rig.port.reopen():
+            return False
+        self._stage.lost = self._without_triggers = False
+        self._stage.rest()
+        self._stage.write([Event(self._now_s, "TRIGGERS_BACK")])
+        self._stage.untimed()
+        self._stage.plan_sweep()
+        self._show(BLANK, self._plan.sweep_frames)
+        self._mark(Code.GAP, named=True)
+        return not self._stage.lost
+
+    # Keys -------------------------------------------------------------------------------
 
     def _log_presses(self, presses: Iterable[KeyPress], number: int | None, name: str) -> None:
         for press in presses:
-            detail = {"meaning": press.meaning, "key": press.key}
-            self._log.write([Event(press.time_s, name, None, number, detail)])
+            detail = {"meaning": press.meaning, "key": press.key, "by": press.by}
+            self._stage.write([Event(press.time_s, name, None, number, detail)])
 
 
-_ANSWER_NUMBERS = {"no": "0", "yes": "1", **{n: n for n in "12345"}}
+class _Numbers:
+    """Numbers of presentations: a trial's place in the plan, then such as nobody had."""
+
+    def __init__(self, plan: Plan, used: Collection[int]) -> None:
+        self._plan, self._used = plan, set(used)
+        self._next = max([plan.trials, *used]) + 1
+
+    def give(self, position: Position) -> int:
+        """The number of the presentation that begins."""
+        number = self._plan.number_of(*position)
+        if number in self._used:
+            number, self._next = self._next, self._next + 1
+        self._used.add(number)
+        return number
+
+
+def _about(trial: Trial, position: Position) -> dict[str, Any]:
+    about: dict[str, Any] = {"kind": trial.kind.value, **position._asdict()}
+    return about if trial.item is None else {**about, "item": trial.item}
+
+
+def _waits(trial: Trial) -> bool:
+    """Whether somebody reads and presses a key: time to make pictures ready."""
+    return trial.kind is Kind.TEXT and bool(trial.steps[0].answers)
+
+
+def _answers(step: Step, press: KeyPress) -> bool:
+    if press.meaning in _NO_ANSWERS:
+        return False
+    return press.meaning in step.answers or ANY_KEY in step.answers
+
+
+def _screens(plan: Plan, trials: Iterable[Trial]) -> list[Screen]:
+    """Every screen of trials, a countdown as each of its numbers."""
+    screens = []
+    for step in (step for trial in trials for step in trial.steps):
+        screens.append(_at(step.screen, step.frames, plan.refresh_hz))
+        if any(isinstance(item, CountdownItem) for item in step.screen):
+            whole = int(plan.refresh_hz)
+            screens += [
+                _at(step.screen, left, plan.refresh_hz) for left in range(1, step.frames, whole)
+            ]
+    return screens
+
+
+def _at(screen: Screen, left: int, refresh_hz: float) -> Screen:
+    """A screen with so many frames left."""
+    if not any(isinstance(item, CountdownItem) for item in screen):
+        return screen
+    seconds = -(-max(left, 1) // max(1, int(refresh_hz)))
+    said = f"{seconds // 60}:{seconds % 60:02d}"
+    return tuple(
+        TextItem(said, item.height_deg, item.x_deg, item.y_deg)
+        if isinstance(item, CountdownItem)
+        else item
+        for item in screen
+    )
+
+
+def _printable(characters: str) -> str:
+    return "".join(c for c in characters if c == "\b" or c.isprintable())
+
+
+def _wrapped(text: str, width: int = 60) -> str:
+    return "\n".join(text[i : i + width] for i in range(0, len(text), width))
+
+
+_ANSWER_NUMBERS = {"no": "0", "yes": "1", **{n: n for n in "0123456789"}}
 _GO_ON = "1"  # any other key, where every key will do

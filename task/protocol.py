@@ -7,18 +7,44 @@ study's (doi:10.1126/science.adt8343) where the study's value is known.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, WithJsonSchema, model_validator
 
 from task.contract.settings import Settings, Table, parse, read_settings
+from task.published import DESIGNS
 
 Seconds = Annotated[float, Field(gt=0, le=600)]
 SecondsOrNone = Annotated[float, Field(ge=0, le=600)]
 Count = Annotated[int, Field(ge=1, le=50)]
 Degrees = Annotated[float, Field(gt=0, le=60)]
+
+
+def _listed(given: Any) -> Any:
+    """One thing, or a list of them."""
+    if isinstance(given, str):
+        return (given,)
+    return tuple(given) if isinstance(given, list) else given
+
+
+Cue = Literal["word", "picture", "tone", "sound"]
+Cues = Annotated[
+    tuple[Cue, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(get_args(Cue))},
+                {"type": "array", "minItems": 1, "items": {"enum": list(get_args(Cue))}},
+            ]
+        }
+    ),
+]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-PictureIds = Annotated[tuple[str, ...], Field(min_length=1)]
+Line = Annotated[str, Field(min_length=1, max_length=300)]
+Hertz = Annotated[float, Field(ge=100, le=4000)]
+PublishedDesign = Literal[tuple(DESIGNS)]  # type: ignore[valid-type]
 
 
 class Pictures(Table):
@@ -47,6 +73,44 @@ class Look(Table):
     picture_deg: Degrees = Field(6.5, description="width of a picture, degrees of visual angle")
     text_deg: Degrees = Field(0.9, description="height of a line of text, degrees")
     fixation: bool = Field(True, description="a small cross on empty screens, except in imagery")
+    theme: Literal["light", "dark"] = Field(
+        "light", description="dark words on grey, or for the night light words on near black"
+    )
+
+
+class CatchQuestion(Table):
+    """A question about the picture just seen, and for which pictures the answer is yes."""
+
+    text: Line = Field(description="the question; answered yes or no")
+    yes_groups: tuple[str, ...] = Field((), description="groups for which the answer is yes")
+    yes_ids: tuple[str, ...] = Field((), description="further pictures for which it is yes")
+    no_ids: tuple[str, ...] = Field((), description="pictures of these groups for which it is no")
+    not_about: tuple[str, ...] = Field(
+        (), description="pictures or groups about which it is not asked: no clear answer"
+    )
+
+
+class Catch(Table):
+    """Questions now and then about the picture just seen, so that the patient keeps looking."""
+
+    distance: tuple[PositiveInt, PositiveInt] = Field(
+        (2, 80), description="fewest and most pictures from one question to the next, drawn evenly"
+    )
+    answer_s: Seconds = Field(10.0, description="longest time to answer, seconds")
+    after_s: Seconds = Field(0.5, description="empty screen after the answer, seconds")
+    question: Annotated[tuple[CatchQuestion, ...], Field(min_length=1)] = Field(
+        description="the questions; yes and no are right equally often as far as pictures allow"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Catch":
+        if self.distance[0] > self.distance[1]:
+            raise ValueError(f"distance: {list(self.distance)}; give the fewest first")
+        texts = [q.text for q in self.question]
+        repeated = sorted({t for t in texts if texts.count(t) > 1})
+        if repeated:
+            raise ValueError(f"question: {', '.join(repeated)} asked twice; give each once")
+        return self
 
 
 class Screening(Table):
@@ -63,19 +127,40 @@ class Screening(Table):
     break_s: SecondsOrNone = Field(
         60.0, description="longest break, seconds (any answer key ends it); 0 for none"
     )
+    catch: Catch | None = Field(None, description="questions about the picture just seen")
 
 
 class Imagery(Table):
     """Two items a block: seen, then a visual search, then imagined in turn on a blank screen."""
 
-    items: PictureIds = Field(
-        description="the pictures to imagine, by id: an even number, at least 6"
+    items: tuple[str, ...] = Field(
+        (),
+        description="the pictures to imagine, by id: an even number, at least 6; with a published"
+        " design its own, numbered as in the study, if not said",
+    )
+    design: PublishedDesign | None = Field(
+        None,
+        description="which items share a block, as in one session of the study; balanced anew for"
+        " every session if not said",
     )
     words: dict[str, str] = Field(
         {}, description="cue words, where not the picture's name in the protocol's language"
     )
-    cue: Literal["word", "picture", "word and picture"] = Field(
-        "word", description="what the cue screen shows"
+    cue: Cues = Field(
+        ("word",), description="what tells which item to imagine; one, or several in a list"
+    )
+    tones_hz: tuple[Hertz, Hertz] = Field(
+        (440.0, 880.0), description="tone of a block's first and of its second item, hertz"
+    )
+    tone_s: Annotated[float, Field(ge=0.05, le=2)] = Field(
+        0.3, description="length of a tone, seconds"
+    )
+    sounds: dict[str, str] = Field(
+        {}, description="spoken or recorded cues: item = sound file, beside the protocol"
+    )
+    eyes_closed: bool = Field(
+        False,
+        description="imagine with eyes closed: cues must sound, tones begin and end each imagery",
     )
     encode_views: Count = Field(4, description="views of each item before it is imagined")
     encode_s: Seconds = Field(1.5, description="picture on screen in these views, seconds")
@@ -91,29 +176,107 @@ class Imagery(Table):
     rating_s: SecondsOrNone = Field(
         5.0, description="longest time to rate vividness 1 to 5, seconds; 0 for no rating"
     )
+    confidence_s: SecondsOrNone = Field(
+        0.0, description="longest time to rate how sure one is, seconds; 0 for no such rating"
+    )
     break_s: SecondsOrNone = Field(
         60.0, description="longest break between blocks, seconds (any answer key ends it)"
     )
 
+    @property
+    def item_ids(self) -> tuple[str, ...]:
+        """The items, in order: those of the published design if none are named."""
+        if self.items or not self.design:
+            return self.items
+        return tuple(f"{number:04d}" for number in DESIGNS[self.design].images)
+
+    @model_validator(mode="after")
+    def _sounding(self) -> "Imagery":
+        if self.eyes_closed and not set(self.cue) & {"tone", "sound"}:
+            raise ValueError('eyes_closed: who has closed eyes must hear the cue; cue = "tone"')
+        if "sound" in self.cue and (silent := [i for i in self.item_ids if i not in self.sounds]):
+            raise ValueError(f"sounds: {', '.join(silent)} without a sound file; name one for each")
+        if len(set(self.cue)) < len(self.cue):
+            raise ValueError("cue: the same kind twice; name each kind once")
+        return self
+
     @model_validator(mode="after")
     def _pairs(self) -> "Imagery":
+        if not self.items and not self.design:
+            raise ValueError("items: is missing; it is: the pictures to imagine, by id")
         repeated = sorted({i for i in self.items if self.items.count(i) > 1})
         if repeated:
             raise ValueError(f"items: {', '.join(repeated)} named twice; name each item once")
-        if len(self.items) < 6 or len(self.items) % 2:
+        if self.design and self.items and len(self.items) != len(DESIGNS[self.design].images):
+            raise ValueError(
+                f"items: {len(self.items)} items for design {self.design}, which has"
+                f" {len(DESIGNS[self.design].images)}"
+            )
+        if not self.design and (len(self.items) < 6 or len(self.items) % 2):
             raise ValueError(
                 f"items: {len(self.items)} items cannot be paired so that each comes in two"
                 " blocks that are not neighbours, with two partners; take 6, 8, 10 ..."
             )
-        strangers = sorted(set(self.words) - set(self.items))
-        if strangers:
-            raise ValueError(f"words: {', '.join(strangers)} not among the items")
+        for name, given in (("words", self.words), ("sounds", self.sounds)):
+            strangers = sorted(set(given) - set(self.item_ids))
+            if strangers:
+                raise ValueError(f"{name}: {', '.join(strangers)} not among the items")
         return self
+
+
+class Practice(Table):
+    """A short round of the task before it counts; its trials are never analysed."""
+
+    pictures: Annotated[tuple[str, ...], Field(min_length=2)] = Field(
+        description="pictures to practise with, by id; not those of the session itself; of an"
+        " imagery session two"
+    )
+    rounds: Annotated[int, Field(ge=1, le=10)] = Field(
+        3, description="most rounds, if questions in it are answered wrongly"
+    )
+
+
+class Rest(Table):
+    """Rest with nothing to do, before and after the task: a baseline."""
+
+    before_s: SecondsOrNone = Field(0.0, description="rest before the task, seconds; 0 for none")
+    after_s: SecondsOrNone = Field(0.0, description="rest after the task, seconds; 0 for none")
+    eyes: Literal["open", "closed"] = Field(
+        "open", description="closed: a tone tells when the rest is over"
+    )
+
+
+class Question(Table):
+    """An item of a questionnaire."""
+
+    id: Name = Field(description="its name in the log")
+    text: Line = Field(description="what is asked")
+    answers: Literal["yes or no", "1 to 5", "1 to 7", "0 to 9"] = Field(
+        "1 to 5", description="the keys that answer it"
+    )
+    low: str = Field("", description="words under the lowest number")
+    high: str = Field("", description="words under the highest number")
+    when: Literal["before", "after"] = Field("after", description="before or after the task")
+    longest_s: Seconds = Field(60.0, description="longest time to answer, seconds")
+
+
+class Interruptions(Table):
+    """What happens to the task when it is interrupted."""
+
+    trial: Literal["repeat", "keep"] = Field(
+        "repeat", description="a trial cut short by a pause is shown again, or left out"
+    )
+    triggers: Literal["pause", "continue", "stop"] = Field(
+        "pause", description="what to do if the trigger box is lost in a session"
+    )
 
 
 class Texts(Table):
     """What the patient reads.  A line break is a line break."""
 
+    instructions: tuple[Line, ...] = Field(
+        (), description="pages shown first, one after another, each until a key is pressed"
+    )
     screening: str = "Please look at the pictures.\n\nPress any key to begin."
     imagery: str = (
         "You will see two pictures.\nThen a word tells you which one to imagine.\n"
@@ -121,9 +284,26 @@ class Texts(Table):
     )
     pause: str = "A short break.\n\nPress any key to go on."
     search: str = "Is there a T?"
+    yes: str = "yes"
+    no: str = "no"
     rating: str = "How vivid was it?"
     rating_low: str = "not at all"
     rating_high: str = "like seeing it"
+    confidence: str = "How sure are you?"
+    confidence_low: str = "guessed"
+    confidence_high: str = "sure"
+    close_eyes: str = (
+        "Now close your eyes.\n\nEach time you hear the item's tone, imagine it"
+        "\nuntil you hear the short high tone.\n\nPress any key to begin."
+    )
+    tones: str = "This tone means:"
+    practice: str = "First some practice.\n\nPress any key to begin."
+    practice_check: str = "Which one did you imagine?"
+    practice_done: str = "Well done. Now it counts.\n\nPress any key to go on."
+    rest: str = "Please rest and look at the cross.\n\nPress any key to begin."
+    rest_closed: str = (
+        "Please rest with your eyes closed\nuntil you hear a tone.\n\nPress any key to begin."
+    )
     end: str = "Thank you.\nThis part is finished."
     text_s: SecondsOrNone = Field(120.0, description="longest time a text waits for a key, seconds")
 
@@ -164,6 +344,14 @@ class Protocol(Table):
     look: Look = Field(Look(), description="sizes on the screen")
     screening: Screening | None = Field(None, description="a screening session")
     imagery: Imagery | None = Field(None, description="an imagery session")
+    practice: Practice | None = Field(None, description="a round of the task before it counts")
+    rest: Rest = Field(Rest(), description="rest before and after the task")
+    questionnaire: tuple[Question, ...] = Field(
+        (), description="questions before or after the task"
+    )
+    interruptions: Interruptions = Field(
+        Interruptions(), description="what happens when the task is interrupted"
+    )
     texts: Texts = Field(Texts(), description="what the patient reads")
     codes: dict[str, Annotated[int, Field(ge=1, le=255)]] = Field(
         {}, description="trigger values of a table of your own, by name, for example image_on = 20"
@@ -176,6 +364,11 @@ class Protocol(Table):
             raise ValueError("say what the session is: one of [screening] and [imagery]")
         if self.imagery and self.pictures != Pictures():
             raise ValueError("[pictures] chooses those of a screening; here it would do nothing")
+        if self.imagery and self.practice and len(self.practice.pictures) != 2:
+            raise ValueError("practice: an imagery session is practised with two pictures")
+        ids = [question.id for question in self.questionnaire]
+        if len(set(ids)) < len(ids):
+            raise ValueError("questionnaire: two questions of the same id; give each its own")
         return self
 
 

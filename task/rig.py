@@ -4,11 +4,11 @@ All times are seconds on one monotonic clock, the rig's.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from task.plan import Screen, Step
+from task.plan import Item, Screen, SoundItem, Step, ToneItem
 
 
 class Sent(NamedTuple):
@@ -20,11 +20,24 @@ class Sent(NamedTuple):
 
 
 class KeyPress(NamedTuple):
-    """A key: its meaning on this rig (`yes`, `3`, `stop`), the key itself, and when."""
+    """A key: its meaning on this rig (`yes`, `3`, `pause`), the key itself, when, and who.
+
+    A key without a meaning keeps its own name.  `by` is "patient", "operator" or "robot".
+    """
 
     meaning: str
     key: str
     time_s: float
+    by: str = "patient"
+
+
+class SoundStart(NamedTuple):
+    """A sound that began: when it should have, when it did (None if the machine cannot tell)."""
+
+    item: ToneItem | SoundItem
+    asked_s: float
+    started_s: float | None
+    problem: str = ""
 
 
 class Display(Protocol):
@@ -36,11 +49,17 @@ class Display(Protocol):
     description: dict[str, object]
     """What was measured and found, for the log."""
 
-    def prepare(self, screens: Iterable[Screen]) -> None:
-        """Make all that is on these screens ready to be drawn at once; drop what was before."""
+    texture_mb: int
+    """Most that the pictures made ready may take, megabytes."""
 
-    def draw(self, screen: Screen) -> None:
-        """Draw a prepared screen on the hidden buffer."""
+    def texture_bytes(self, item: Item) -> int:
+        """What an item will take, without making it ready."""
+
+    def prepare(self, screens: Iterable[Screen]) -> Iterator[None]:
+        """Drop what is on none of these screens; then each step makes one missing item ready."""
+
+    def draw(self, screen: Screen, lit: bool = False) -> None:
+        """Draw a prepared screen on the hidden buffer; `lit` is the photodiode's patch."""
 
     def flip(self, on_flip: Callable[[], None] | None) -> float:
         """Swap buffers at the next refresh, call `on_flip` at once, return the time of the swap."""
@@ -59,6 +78,9 @@ class TriggerPort(Protocol):
     def set(self, value: int) -> Sent:
         """Put 0-255 on the lines.  Returns at once and never raises: it is called inside a flip."""
 
+    def reopen(self) -> bool:
+        """After a loss, outside any flip: try to get the device back; whether it is, at rest."""
+
     def close(self) -> None:
         """Lines to rest; give the port back."""
 
@@ -72,19 +94,49 @@ class Keys(Protocol):
     def poll(self) -> Sequence[KeyPress]:
         """What was pressed since the last call."""
 
+    def typed(self) -> str:
+        """Characters typed since the last call, for the operator's notes; "\\b" takes one back."""
+
+
+class Sound(Protocol):
+    """A loudspeaker or headphones."""
+
+    description: dict[str, object]
+
+    def prepare(self, items: Iterable[ToneItem | SoundItem]) -> None:
+        """Make sounds ready; outside timed spans."""
+
+    def start(self, item: ToneItem | SoundItem, at_s: float) -> None:
+        """Sound it at a time on the rig's clock.  Returns at once and never raises."""
+
+    def started(self) -> Sequence[SoundStart]:
+        """What began since the last call."""
+
+    def close(self) -> None:
+        """Give the device back."""
+
+
+OPERATOR_KEYS: Mapping[str, str] = {
+    "pause": "escape", "resume": "r", "skip": "k", "repeat": "b", "note": "t", "stop": "q",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """Everything a session touches."""
+    """Everything a session touches; `operator`: which key is which of the operator's commands."""
 
     name: str
     display: Display
     port: TriggerPort
     keys: Keys
+    sound: Sound | None = None
+    operator: Mapping[str, str] = field(default_factory=lambda: OPERATOR_KEYS)
 
     def close(self) -> None:
         """Lines to rest first."""
         self.port.close()
+        if self.sound:
+            self.sound.close()
         self.display.close()
 
 

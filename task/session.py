@@ -6,8 +6,10 @@
         protocol.toml    the file as it was
         rig.toml         the rig file as it was
         manifest.csv     the stimulus set as it was
+        sounds/          sound files of cues, if there are any
 
-Folders are made new, never reused, and readable by their owner only.
+Folders are made new, never reused, and readable by their owner only.  A session that was cut short
+goes on in its own folder and its own log.
 """
 
 import hashlib
@@ -16,9 +18,10 @@ import platform
 import re
 import secrets
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,24 +30,29 @@ from task import __version__
 from task.contract.catalog import MANIFEST, Catalog
 from task.contract.codes import MAX_SESSION
 from task.contract.errors import RigError, UserError
-from task.contract.sessionlog import LOG_NAME, Header, LogWriter
-from task.plan import Plan
-from task.present import Progress, present
+from task.contract.sessionlog import LOG_NAME, Header, SessionLog, read_log
+from task.logwriter import LogWriter
+from task.plan import Item, PictureItem, Plan, SoundItem, read_plan
+from task.present import Going, Progress, present
 from task.protocol import ProtocolFile
+from task.recovery import going_on
 from task.rig import Rig
 
 SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 PLAN_NAME = "plan.json"
+PROTOCOL_NAME = "protocol.toml"
+RIG_NAME = "rig.toml"
 SYNC_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where a session lies, how it ended, and what was counted in it."""
+    """Where a session lies, how it ended, what was counted in it, and what the disk refused."""
 
     folder: Path
     how: str
     counts: Mapping[str, int]
+    trouble: str = ""
 
 
 def new_session_number(seed: int | None = None) -> int:
@@ -94,7 +102,7 @@ def new_folder(data: Path, subject: str, name: str) -> Path:
 def run_session(
     folder: Path,
     file: ProtocolFile,
-    rig_file: Path | None,
+    rig_data: bytes | None,
     catalog: Catalog,
     manifest: Path,
     plan: Plan,
@@ -102,25 +110,35 @@ def run_session(
     *,
     subject: str,
     session: int,
+    overrides: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Write all that is known beforehand, present, and end the log.
 
+    Parameters
+    ----------
+    rig_data : the rig file as it was read
+    overrides : checks before the session that were red, and who answered for going on
+
     Raises
     ------
     UserError
-        If the disk does not take what must be written.
+        If the disk does not take what must be written beforehand.
     """
-    _write(folder / "protocol.toml", file.source.data)  # as it was read, whatever it is by now
+    _write(folder / PROTOCOL_NAME, file.source.data)  # as it was read, whatever it is by now
     _copy(manifest, folder / MANIFEST)
-    if rig_file:
-        _copy(rig_file, folder / "rig.toml")
+    if rig_data is not None:
+        _write(folder / RIG_NAME, rig_data)
+    for sound in plan.sounds:
+        if isinstance(sound, SoundItem):
+            (folder / sound.file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _copy(file.folder / sound.file, folder / sound.file)
     _write(folder / PLAN_NAME, plan.text.encode())
     header = Header(
         session=session,
         subject=subject,
         protocol=plan.name,
-        protocol_sha256=hashlib.sha256((folder / "protocol.toml").read_bytes()).hexdigest(),
+        protocol_sha256=hashlib.sha256((folder / PROTOCOL_NAME).read_bytes()).hexdigest(),
         plan_sha256=plan.sha256,
         catalog=catalog.name,
         catalog_sha256=catalog.sha256,
@@ -130,11 +148,72 @@ def run_session(
         codes=dict(plan.codes),
         software=_software(),
         safety=plan.safety,
+        overrides=overrides or {},
     )
-    log = LogWriter(folder / LOG_NAME, header)
-    with _Syncer(log.descriptor):
-        how = present(plan, rig, log, session, progress=progress)
-    return Outcome(folder, how, {k: int(v) for k, v in log.ending.items() if k != "how"})
+    log = LogWriter(folder / LOG_NAME, header, elsewhere=elsewhere())
+    return _presented(folder, plan, rig, log, session, Going(), progress)
+
+
+def resume_session(
+    folder: Path, rig: Rig, *, at_trial: bool, now_s: float, progress: Progress | None = None
+) -> Outcome:
+    """Go on with a session that was cut short, by its own plan and in its own log.
+
+    Parameters
+    ----------
+    at_trial : at the trial that was cut short, not at the start of its block
+    now_s : the rig's clock, now
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, was shown to its end, or the display is not the plan's.
+    """
+    plan, log = read_session(folder)
+    now = datetime.now().astimezone()
+    going = going_on(plan, log, at_trial=at_trial, now_s=now_s, now=now)
+    check_refresh(plan, rig)
+    writer = LogWriter(folder / LOG_NAME, None, elsewhere=elsewhere())
+    return _presented(folder, plan, rig, writer, log.header.session, going, progress)
+
+
+def read_session(folder: Path) -> tuple[Plan, SessionLog]:
+    """The plan and the log of a session folder.
+
+    Raises
+    ------
+    UserError
+        If they are not there, are damaged, or do not belong together.
+    """
+    log = read_log(folder)
+    try:
+        text = (folder / PLAN_NAME).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{folder / PLAN_NAME}: cannot be read: {error}") from None
+    plan = read_plan(text)
+    if plan.sha256 != log.header.plan_sha256:
+        raise UserError(f"{folder / PLAN_NAME}: is not the plan that this session was shown by")
+    return plan, log
+
+
+def elsewhere() -> tuple[Path, ...]:
+    """Where a log may go on if its own disk refuses."""
+    return (Path.home() / "imagery_rescued", Path(tempfile.gettempdir()) / "imagery_rescued")
+
+
+def _presented(
+    folder: Path,
+    plan: Plan,
+    rig: Rig,
+    log: LogWriter,
+    session: int,
+    going: Going,
+    progress: Progress | None,
+) -> Outcome:
+    with _Syncer(log):
+        how = present(plan, rig, log, session, progress=progress, going=going)
+    counts = {k: int(v) for k, v in log.ending.items() if k != "how"}
+    return Outcome(folder, how, counts, log.trouble)
 
 
 def check_refresh(plan: Plan, rig: Rig) -> None:
@@ -155,22 +234,31 @@ def check_refresh(plan: Plan, rig: Rig) -> None:
 
 
 def rehearse(plan: Plan, rig: Rig) -> None:
-    """Make every screen of a session ready once: what cannot be shown is known before it begins.
+    """Make ready, once, all that differs in words, size or place: what does not fit is known now.
 
     Raises
     ------
     RigError
         If something does not fit on the screen.
     """
-    for block in plan.blocks:
-        rig.display.prepare([step.screen for trial in block.trials for step in trial.steps])
+    seen: set[object] = set()
+    for step in plan.steps:
+        new = [item for item in step.screen if _shape(item) not in seen]
+        seen |= {_shape(item) for item in new}
+        for _ in rig.display.prepare([tuple(new)]) if new else ():
+            pass
+
+
+def _shape(item: Item) -> object:
+    """What decides whether an item fits: pictures of one size and place are alike."""
+    return replace(item, picture="") if isinstance(item, PictureItem) else item
 
 
 class _Syncer:
     """Brings the log to the disk every second, on a thread of its own."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = os.dup(descriptor)
+    def __init__(self, log: LogWriter) -> None:
+        self._log = log
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._work, name="log to disk", daemon=True)
 
@@ -180,14 +268,13 @@ class _Syncer:
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
-        os.close(self._descriptor)
 
     def _work(self) -> None:
         while not self._done.wait(SYNC_EVERY_S):
             try:
-                os.fsync(self._descriptor)
-            except OSError:  # the disk is full or gone: the next write says so, on the main thread
-                return
+                os.fsync(self._log.descriptor)
+            except OSError:  # full, gone or just closed: the next write says so, on the main thread
+                continue
 
 
 def _copy(source: Path, target: Path) -> None:

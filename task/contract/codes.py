@@ -78,6 +78,10 @@ class Code(IntEnum):
     NOTE = 95
     STOP = 96
     GAP = 99
+    CONFIDENCE_ON = 101
+    CONFIDENCE_OFF = 102
+    REST_ON = 105
+    REST_OFF = 106
 
 
 # The pulses of the sweep, in units of the spacing: a Golomb ruler (no two pairs lie equally far
@@ -97,6 +101,7 @@ ONSETS = frozenset(
         Code.TEXT_ON,
         Code.SOUND_ON,
         Code.MOVIE_ON,
+        Code.REST_ON,
     }
 )
 # Answers and the operator's doings: they come when they come, and as often.
@@ -112,7 +117,20 @@ RUN_TIME = frozenset(c for c in Code if c.name.startswith("ANSWER_")) | {
     Code.GAP,
 }
 # After these no presentation is under way, until the next onset.
-CLOSINGS = frozenset({Code.RUN_START, Code.RUN_END, Code.BLOCK_START, Code.BLOCK_END, Code.STOP})
+CLOSINGS = frozenset(
+    {
+        Code.RUN_START,
+        Code.RUN_END,
+        Code.BLOCK_START,
+        Code.BLOCK_END,
+        Code.PRACTICE_START,
+        Code.PRACTICE_END,
+        Code.PAUSE,
+        Code.RESUME,
+        Code.STOP,
+        Code.GAP,
+    }
+)
 CODE_TABLE: Mapping[str, int] = {code.name: int(code) for code in Code}
 
 

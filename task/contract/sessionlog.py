@@ -1,19 +1,20 @@
 """The record of a session: one JSON object per line, in the order things happened.
 
 First a header (all that was known beforehand), then events, then an ending (all that could only be
-known afterwards).  A session may hold several runs (an aborted start, a resume); each begins with a
-RUN event and presentation numbers go on counting.  Every value that went to the trigger lines is an
+known afterwards).  A session that was resumed holds several runs: each begins with a RUN event, and
+the ending of an earlier run is an event ENDED.  Every value that went to the trigger lines is an
 event with its `code`; every presentation is announced by an event that maps its number to the plan.
 
-A log without an ending is a session that was cut short.  It is readable up to its last whole line.
+A log without an ending is a session that was cut short.  It is readable up to its last whole line;
+a line cut in flight may stand before a resumed run.  `task.logwriter` writes logs.
 The header carries the code table it was recorded with, and is decoded with that.
 
-Times are seconds on the presenter's monotonic clock; wall time stands in the header only.
+Times are seconds on the presenter's monotonic clock; wall time stands in the header only.  A
+resumed run counts on from the first by wall time: between runs, times are as good as that clock.
 """
 
 import json
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +24,7 @@ from task.contract.errors import LogError
 
 VERSION = 1
 LOG_NAME = "session.jsonl"
+RESUMED_RUN = b'{"resumed":'  # how the first line of a resumed run begins
 
 
 class Kind(StrEnum):
@@ -33,7 +35,9 @@ class Kind(StrEnum):
     SEARCH = "search"  # the visual-search distractor
     BASELINE = "baseline"
     IMAGINE = "imagine"  # cue, blank imagery, rating
-    QUESTION = "question"  # about the picture just seen
+    QUESTION = "question"  # about the picture just seen, or of a questionnaire
+    REST = "rest"
+    PRACTICE = "practice"  # never analysed
     TEXT = "text"  # instructions and breaks
 
 
@@ -52,6 +56,7 @@ class Header:
     codes : name -> value, as used in this session
     software : versions
     safety : the override of the flash limit, with who approved it, if there is one
+    overrides : checks before the session that were red, and who answered for going on
     """
 
     session: int
@@ -67,6 +72,7 @@ class Header:
     codes: Mapping[str, int]
     software: Mapping[str, str]
     safety: Mapping[str, Any] | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,68 +104,6 @@ class SessionLog:
     ending: Mapping[str, Any] | None
 
 
-class LogWriter:
-    """Appends to a log; what was written survives the death of this process.
-
-    After a write that failed (a full disk) nothing more is written: a log cut short stays readable.
-    """
-
-    def __init__(self, path: Path, header: Header) -> None:
-        """Create the log, readable by its owner only.
-
-        Raises
-        ------
-        LogError
-            If the file exists or cannot be created.
-        """
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        try:
-            self.descriptor = os.open(path, flags, 0o600)
-        except FileExistsError:
-            raise LogError(f"{path}: there is a log already; nothing was overwritten") from None
-        except OSError as error:
-            raise LogError(f"{path}: the log cannot be created: {error.strerror}") from None
-        self._path = path
-        self._failed = False
-        self.ending: Mapping[str, Any] = {}
-        named = {name: getattr(header, name) for name in header.__slots__}
-        self._append([{"imagery_log": VERSION, **named}])
-
-    def write(self, events: Iterable[Event]) -> None:
-        """Append events: one unbuffered write for all of them.
-
-        Raises
-        ------
-        LogError
-            The first time that the disk does not take them.
-        """
-        self._append(map(_as_line, events))
-
-    def end(self, ending: Mapping[str, Any]) -> None:
-        """Append the ending, bring it to the disk, and close."""
-        self.ending = ending
-        try:
-            self._append([{"ending": ending}])
-            if not self._failed:
-                os.fsync(self.descriptor)
-        finally:
-            os.close(self.descriptor)
-
-    def _append(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        if self._failed:
-            return
-        data = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
-        try:
-            while data:
-                data = data[os.write(self.descriptor, data) :]
-        except OSError as error:
-            self._failed = True
-            raise LogError(
-                f"{self._path}: cannot be written: {error.strerror}; what was shown until now is"
-                " in the log"
-            ) from None
-
-
 def read_log(path: Path) -> SessionLog:
     """Read a log, complete or cut short.
 
@@ -180,7 +124,7 @@ def read_log(path: Path) -> SessionLog:
     except OSError as error:
         raise LogError(f"{path}: cannot be read: {error.strerror}") from None
     lines.pop()  # what follows the last line end: nothing, or an event cut in flight
-    records = [_record(path, number, line) for number, line in enumerate(lines, start=1)]
+    records = list(_records(path, lines))
     if not records or not isinstance(records[0].get("imagery_log"), int):
         raise LogError(f"{path}: is not a session log: its first line is no header")
     header = dict(records[0])
@@ -192,9 +136,31 @@ def read_log(path: Path) -> SessionLog:
         )
     ending = records.pop()["ending"] if "ending" in records[-1] else None
     try:
-        return SessionLog(Header(**header), tuple(map(_as_event, records[1:])), ending)
+        return SessionLog(Header(**header), tuple(_events(records[1:])), ending)
     except (TypeError, KeyError) as error:
         raise LogError(f"{path}: is damaged: {error}") from None
+
+
+def line_of(event: Event) -> dict[str, Any]:
+    """An event as an object of the log."""
+    line: dict[str, Any] = {"time_s": round(event.time_s, 7), "name": event.name}
+    if event.code is not None:
+        line["code"] = event.code
+    if event.presentation is not None:
+        line["presentation"] = event.presentation
+    line.update(event.detail)
+    return line
+
+
+def _records(path: Path, lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+    """Every line as an object; one that was cut in flight only where a resumed run follows."""
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield _record(path, number, line)
+        except LogError:
+            following = lines[number] if number < len(lines) else b""
+            if not following.startswith(RESUMED_RUN):
+                raise
 
 
 def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
@@ -207,14 +173,16 @@ def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
     return record
 
 
-def _as_line(event: Event) -> dict[str, Any]:
-    line: dict[str, Any] = {"time_s": round(event.time_s, 7), "name": event.name}
-    if event.code is not None:
-        line["code"] = event.code
-    if event.presentation is not None:
-        line["presentation"] = event.presentation
-    line.update(event.detail)
-    return line
+def _events(records: Sequence[dict[str, Any]]) -> Iterator[Event]:
+    """Events; the ending of a run that was resumed is one too, at the time of the last before."""
+    time_s = 0.0
+    for record in records:
+        if "ending" in record:
+            yield Event(time_s, "ENDED", detail=record["ending"])
+        else:
+            event = _as_event(record)
+            time_s = event.time_s
+            yield event
 
 
 def _as_event(record: dict[str, Any]) -> Event:

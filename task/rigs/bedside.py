@@ -7,8 +7,9 @@ from pathlib import Path
 from task.plan import Step
 from task.rig import KeyPress, Keys, Rig
 from task.rigfile import RigFile
-from task.rigs.ports import open_port
+from task.rigs.signals import SignalKeys
 from task.rigs.simulated import Robot
+from task.rigs.triggers import open_port
 from task.rigs.window import WindowDisplay, WindowKeys
 
 
@@ -26,14 +27,14 @@ def open_rig(rig: RigFile, files: Mapping[str, Path], banner: str, seed: int) ->
     except BaseException:
         port.close()
         raise
-    keys: Keys = WindowKeys(display, rig)
+    keys: list[Keys] = [SignalKeys(), WindowKeys(display, rig)]
     if rig.robot:
-        keys = _Together(keys, Robot(time.perf_counter, seed))
-    return Rig(rig.name, display, port, keys)
+        keys.append(Robot(time.perf_counter, seed))
+    return Rig(rig.name, display, port, _Together(*keys), operator=rig.operator.keys)
 
 
 class _Together:
-    """A robot answers, and whoever stands at the keyboard can still press keys."""
+    """Whoever can press something: the patient, the operator, a robot, the system."""
 
     def __init__(self, *all_keys: Keys) -> None:
         self._all = all_keys
@@ -45,3 +46,7 @@ class _Together:
     def poll(self) -> Sequence[KeyPress]:
         """What anybody pressed."""
         return [press for keys in self._all for press in keys.poll()]
+
+    def typed(self) -> str:
+        """What anybody typed."""
+        return "".join(keys.typed() for keys in self._all)

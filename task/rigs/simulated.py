@@ -1,14 +1,16 @@
 """A rig in virtual time: an hour passes in a second, and every edge on the lines is kept."""
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from task.plan import Screen, Step
+from task.plan import Item, Screen, Step
 from task.rig import KeyPress, Rig, Sent
 
 
 class SimulatedDisplay:
     """A screen that swaps exactly at its rate, without taking any time."""
+
+    texture_mb = 800
 
     def __init__(self, refresh_hz: float) -> None:
         self.refresh_hz = refresh_hz
@@ -17,10 +19,15 @@ class SimulatedDisplay:
         self._flips = 0
         self.now_s = 0.0
 
-    def prepare(self, screens: Iterable[Screen]) -> None:
-        """Nothing to make ready."""
+    def texture_bytes(self, item: Item) -> int:
+        """Nothing is drawn here."""
+        return 0
 
-    def draw(self, screen: Screen) -> None:
+    def prepare(self, screens: Iterable[Screen]) -> Iterator[None]:
+        """Nothing to make ready."""
+        return iter(())
+
+    def draw(self, screen: Screen, lit: bool = False) -> None:
         """Nobody looks."""
 
     def flip(self, on_flip: Callable[[], None] | None) -> float:
@@ -50,6 +57,10 @@ class SimulatedPort:
         self.edges.append((now_s, value))
         return Sent(now_s, now_s, True)
 
+    def reopen(self) -> bool:
+        """Never lost."""
+        return True
+
     def close(self) -> None:
         """Lines to rest."""
         self.set(0)
@@ -66,7 +77,7 @@ class Robot:
     def listen(self, step: Step, onset_s: float) -> Sequence[KeyPress]:
         """Decide on an answer and when it will come; a robot is never too early."""
         answer, reaction_s = self._decide(step)
-        self._due = KeyPress(answer, "robot", onset_s + reaction_s)
+        self._due = KeyPress(answer, "robot", onset_s + reaction_s, "robot")
         return ()
 
     def poll(self) -> Sequence[KeyPress]:
@@ -76,6 +87,10 @@ class Robot:
             return ()
         self._due = None
         return (due,)
+
+    def typed(self) -> str:
+        """A robot writes no notes."""
+        return ""
 
     def _decide(self, step: Step) -> tuple[str, float]:
         rng = self._rng

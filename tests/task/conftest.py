@@ -4,15 +4,22 @@ import hashlib
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from task.contract.catalog import Catalog, Picture, write_manifest
 from task.contract.errors import FileError
+from task.contract.sessionlog import read_log
 from task.contract.settings import Settings, parse
-from task.plan import Plan, make_plan, plan_file
+from task.logwriter import LogWriter
+from task.plan import Plan
+from task.planning import make_plan, plan_file
+from task.present import present
 from task.protocol import Protocol, read_protocol
+from task.rig import Rig
+from tests.task.staged import SESSION, Present, Shown, header_of
 
 HEADER = 'schema = 1\nname = "x"\nstimuli = "pets"\n'
 PETS = {
@@ -102,3 +109,34 @@ def pet_folder(tmp_path: Path, pets: Catalog) -> Path:
         rows.append(about | {"group": picture.group} | names)
     write_manifest(folder, rows)
     return folder
+
+
+logs = iter(range(10**9))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where sessions are logged."""
+    return tmp_path_factory.mktemp("sessions")
+
+
+@pytest.fixture(scope="module")
+def shown(folder: Path) -> Present:
+    """Present a plan on a rig; everything about it afterwards."""
+
+    def presented(plan: Plan, rig: Rig, **how: Any) -> Shown:
+        path = folder / f"{next(logs)}.jsonl"
+        ending, error = "raised", None
+        try:
+            ending = present(plan, rig, LogWriter(path, header_of(plan)), SESSION, **how)
+        except RuntimeError as raised:
+            error = raised
+        port: Any = rig.port
+        found = Shown(ending, read_log(path), port.edges)
+        path.unlink()
+        if error:
+            error.shown = found  # type: ignore[attr-defined]
+            raise error
+        return found
+
+    return presented

@@ -7,253 +7,41 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from task.contract.codes import CODE_TABLE, SWEEP_OFFSETS, SWEEP_VALUES, Label, read_labels
+from task.contract.codes import CODE_TABLE, SWEEP_OFFSETS, SWEEP_VALUES, read_labels
 from task.contract.errors import LogError
-from task.contract.sessionlog import Event, Header, LogWriter, SessionLog, read_log
+from task.contract.sessionlog import Event, read_log
 from task.flow import Position
-from task.plan import Plan, Screen, Step
-from task.present import present
-from task.rig import KeyPress, Rig, Sent
+from task.logwriter import LogWriter
+from task.plan import Screen
+from task.present import Going, present
 from task.rigs.simulated import SimulatedPort, simulated_rig
+from tests.task.staged import (
+    IMAGERY,
+    PERIOD_S,
+    SCREENING,
+    SESSION,
+    TINY,
+    PlanOf,
+    Present,
+    Shown,
+    assert_lines_and_log_agree,
+    assert_lines_rest_between_codes,
+    header_of,
+    planned_codes,
+    staged,
+)
 
-SESSION = 654_321
-PERIOD_S = 1 / 60
-PlanOf = Callable[..., Plan]
 ROOT = Path(__file__).parents[2]
 
-# A short session of each kind, and one without a key to press.
-SCREENING = "[screening]\nrepeats = 2\nbreak_s = 4\n[texts]\ntext_s = 3\n"
-IMAGERY = """[imagery]
-items = ["dog", "cat", "cow", "owl", "cup", "hat"]
-encode_views = 1
-cues_per_item = 2
-encode_s = 0.5
-search_s = 2
-baseline_s = 0.5
-cue_s = 0.5
-imagine_s = 0.5
-rating_s = 1
-break_s = 1
-"""
-TINY = """[pictures]
-ids = ["dog", "cat"]
-[screening]
-repeats = 1
-break_s = 0
-[texts]
-text_s = 0
-"""
-
-
-class Stage:
-    """A display in virtual time whose flips can be late, or fail, at will."""
-
-    refresh_hz = 60.0
-
-    def __init__(self) -> None:
-        self.description: dict[str, object] = {"kind": "stage"}
-        self.now_s = 100.0
-        self.flips = 0
-        self.extra_s: dict[int, float] = {}  # by number of the flip, from 0
-        self.raises: dict[int, tuple[bool, BaseException]] = {}  # after the lines were set, or not
-        self.gone_from: int | None = None  # no flip from this one on
-        self.prepared: set[Any] = set()
-        self.shown: list[Screen] = []
-
-    def prepare(self, screens: Iterable[Screen]) -> None:
-        self.prepared = {item for screen in screens for item in screen}
-
-    def draw(self, screen: Screen) -> None:
-        assert set(screen) <= self.prepared, "drawn before it was made ready"
-        self._drawn = screen
-
-    def flip(self, on_flip: Callable[[], None] | None) -> float:
-        number, self.flips = self.flips, self.flips + 1
-        assert number < 100_000, "the session does not end"
-        if self.gone_from is not None and number >= self.gone_from:
-            raise RuntimeError("no display left")
-        after, error = self.raises.pop(number, (False, None))
-        if error and not after:
-            raise error
-        self.now_s += PERIOD_S + self.extra_s.get(number, 0.0)
-        if on_flip:
-            on_flip()
-        if error:
-            raise error
-        self.shown.append(self._drawn)
-        return self.now_s
-
-    def close(self) -> None:
-        """Nothing to give back."""
-
-
-class Box:
-    """Lines that remember; from `fails_from` on, or for the values in `deaf_to`, they fail."""
-
-    pulse_s = gap_s = 0.005
-
-    def __init__(self, stage: Stage) -> None:
-        self.description: dict[str, object] = {"device": "box"}
-        self.edges: list[tuple[float, int]] = []
-        self.deaf_to: set[int] = set()
-        self._stage = stage
-
-    def set(self, value: int) -> Sent:
-        done = value not in self.deaf_to
-        if done:
-            self.edges.append((self._stage.now_s, value))
-        return Sent(self._stage.now_s, self._stage.now_s, done)
-
-    def close(self) -> None:
-        """Nothing to give back."""
-
-
-@dataclass
-class Script:
-    """Keys pressed at given flips, and answers so many frames after a question came on."""
-
-    stage: Stage
-    at: dict[int, list[str]] = field(default_factory=dict)  # by number of flips made
-    early: list[str] = field(default_factory=list)
-    after: dict[int, list[str]] = field(default_factory=dict)  # by flips since the onset
-    onset: int | None = None
-
-    def listen(self, step: Step, onset_s: float) -> Sequence[KeyPress]:
-        self.onset = self.stage.flips
-        assert onset_s == self.stage.now_s
-        return self._presses(self.early)
-
-    def poll(self) -> Sequence[KeyPress]:
-        found = self._presses(self.at.pop(self.stage.flips, []))
-        if self.onset is not None:
-            found += self._presses(self.after.get(self.stage.flips - self.onset, []))
-        return found
-
-    def _presses(self, meanings: Sequence[str]) -> list[KeyPress]:
-        return [KeyPress(m, f"key {m}", self.stage.now_s - 0.004) for m in meanings]
-
-
-@dataclass
-class Shown:
-    """A session presented: how it ended, its log, what the recorder saw."""
-
-    how: str
-    log: SessionLog
-    edges: list[tuple[float, int]]
-
-    @property
-    def values(self) -> list[int]:
-        return [value for _, value in self.edges if value]
-
-    @property
-    def labels(self) -> list[Label]:
-        """Events of the lines after the sweep."""
-        return read_labels(self.values[len(SWEEP_VALUES) :])
-
-    def events(self, name: str) -> list[Event]:
-        return [event for event in self.log.events if event.name == name]
-
-    @property
-    def coded(self) -> list[Event]:
-        return [event for event in self.log.events if event.code is not None]
-
-
-Present = Callable[..., Shown]
-logs = iter(range(10**9))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("sessions")
-
-
-@pytest.fixture(scope="module")
-def shown(folder: Path) -> Present:
-    """Present a plan on a rig; everything about it afterwards."""
-
-    def presented(plan: Plan, rig: Rig, **how: Any) -> Shown:
-        path = folder / f"{next(logs)}.jsonl"
-        ending, error = "raised", None
-        try:
-            ending = present(plan, rig, LogWriter(path, header_of(plan)), SESSION, **how)
-        except RuntimeError as raised:
-            error = raised
-        port: Any = rig.port
-        found = Shown(ending, read_log(path), port.edges)
-        path.unlink()
-        if error:
-            error.shown = found  # type: ignore[attr-defined]
-            raise error
-        return found
-
-    return presented
-
-
-def header_of(plan: Plan) -> Header:
-    return Header(
-        SESSION, "x", plan.name, "0", plan.sha256, "pets", "0", plan.seed, "test", "now",
-        dict(plan.codes), {}, plan.safety,
-    )  # fmt: skip
-
-
-def staged(at: dict[int, list[str]] | None = None) -> tuple[Rig, Stage, Box, Script]:
-    stage = Stage()
-    box, keys = Box(stage), Script(stage, at or {})
-    return Rig("test", stage, box, keys), stage, box, keys
-
-
-def planned_codes(plan: Plan, answers: Sequence[str]) -> list[tuple[int | None, str]]:
-    """Presentation and name of every code of a whole session, sweep and announcements left out."""
-    codes: list[tuple[int | None, str]] = [(None, "RUN_START")]
-    given = iter(answers)
-    number = 0
-    for block in plan.blocks:
-        codes.append((None, "BLOCK_START"))
-        for trial in block.trials:
-            number += 1
-            for step in trial.steps:
-                codes.append((number, step.code))
-                if step.answers:
-                    codes.append((number, next(given)))
-        codes.append((None, "BLOCK_END"))
-    return [*codes, (None, "RUN_END")]
-
-
-def assert_lines_rest_between_codes(edges: Sequence[tuple[float, int]]) -> None:
-    assert edges[-1][1] == 0
-    assert all(bool(a) != bool(b) or not (a or b) for (_, a), (_, b) in pairwise(edges))
-
-
-def assert_lines_and_log_agree(session: Shown) -> None:
-    logged = [(e.time_s, e.code) for e in session.coded if "lost" not in e.detail]
-    seen = [(round(time_s, 7), value) for time_s, value in session.edges if value]
-    assert logged == seen
-    own = {value: name for name, value in session.log.header.codes.items()}
-    named = [(e.presentation, e.name) for e in session.coded[len(SWEEP_VALUES) :]]
-    named = [pair for pair in named if pair[1] not in ("SESSION", "TRIAL")]
-    decoded = [(label.presentation, own[label.code]) for label in session.labels]
-    if session.how == "completed":
-        assert decoded == named
-        assert {label.session for label in session.labels} == {SESSION}
-        return
-    # The run was cut short: its last number, or the session's, may not have been announced whole.
-    last = max((n for n, _ in named if n is not None), default=None)
-    allowed = [
-        {named_as, (None if named_as[0] == last else named_as[0], named_as[1])}
-        for named_as in named
-    ]
-    assert all(one in several for one, several in zip(decoded, allowed, strict=True))
-    assert {label.session for label in session.labels} <= {SESSION, None}
+GO_ON = '[interruptions]\ntriggers = "continue"\n'
 
 
 # A whole session -----------------------------------------------------------------------------
@@ -362,12 +150,12 @@ def test_progress_is_told_between_blocks(plan_of: PlanOf, shown: Present) -> Non
 
 
 def test_a_session_can_begin_at_a_later_trial(plan_of: PlanOf, shown: Present) -> None:
-    session = shown(plan_of(TINY), staged()[0], position=Position(0, 1))
+    session = shown(plan_of(TINY), staged()[0], going=Going(position=Position(0, 1)))
     begun = [
         (e.presentation, e.detail["block"], e.detail["trial"])
         for e in session.events("PRESENTATION")
     ]
-    assert begun == [(1, 0, 1), (2, 1, 0)]
+    assert begun == [(2, 0, 1), (3, 1, 0)]
 
 
 # Durations -----------------------------------------------------------------------------------
@@ -414,6 +202,8 @@ def test_an_answer_is_logged_with_its_reaction_time_and_coded(
     truth = [s.correct for b in plan.blocks for t in b.trials for s in t.steps if s.correct]
     assert [e.detail["correct"] for e in searches] == [right == "no" for right in truth]
     assert ratings[0].detail == {
+        "to": "RATING_ON",
+        "by": "patient",
         "answer": "4",
         "key": "key 4",
         "reaction_s": pytest.approx(20 * PERIOD_S - 0.004, abs=1e-6),
@@ -446,7 +236,7 @@ def test_the_first_answer_counts_and_the_others_are_kept_as_keys(
     plan_of: PlanOf, shown: Present
 ) -> None:
     rig, _, _, keys = staged()
-    keys.after = {5: ["f5", "2", "3"], 6: ["4"]}
+    keys.after = {7: ["f5", "2", "3"], 8: ["4"]}
     session = shown(plan_of(IMAGERY), rig)
     kinds = {e.presentation: e.detail["kind"] for e in session.events("PRESENTATION")}
     ratings = [e for e in session.events("ANSWER") if kinds[e.presentation] == "imagine"]
@@ -504,26 +294,26 @@ def assert_ended_well(session: Shown, how: str) -> None:
         assert_lines_and_log_agree(session)
 
 
-def test_the_operator_can_stop_at_any_moment(plan_of: PlanOf, shown: Present) -> None:
+def test_a_signal_ends_the_run_at_any_moment(plan_of: PlanOf, shown: Present) -> None:
     plan = plan_of(TINY)
     frames = round(plan.longest_s * 60) - 4  # but for the end codes
     for flip in range(1, frames + 1):
-        rig, stage, box, _ = staged({flip: ["stop"]})
+        rig, stage, _, _ = staged({flip: ["interrupt"]})
         session = shown(plan, rig)
-        assert session.how == "stopped"
+        assert session.how == "interrupted"
         assert stage.flips == flip + 2 + 2 + 2  # rest, STOP, RUN_END
-        assert session.events("STOP")[0].detail == {"key": "key stop"}
-        assert_ended_well(session, "stopped")
+        assert session.events("INTERRUPT")[0].detail == {"key": "key interrupt"}
+        assert_ended_well(session, "interrupted")
 
 
-def test_a_stop_is_heard_even_in_the_frame_in_which_a_question_comes_on(
+def test_a_signal_is_heard_even_in_the_frame_in_which_a_question_comes_on(
     plan_of: PlanOf, shown: Present
 ) -> None:
     rig, _, _, keys = staged()
-    keys.early = ["stop"]
+    keys.early = ["interrupt"]
     session = shown(plan_of(SCREENING), rig)
-    assert session.how == "stopped"
-    assert_ended_well(session, "stopped")
+    assert session.how == "interrupted"
+    assert_ended_well(session, "interrupted")
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the swap", "after the swap"])
@@ -585,9 +375,10 @@ def test_loading_the_pictures_of_a_block_makes_no_frame_late(
     rig, stage, _, _ = staged()
     prepare = stage.prepare
 
-    def slowly(screens: Iterable[Screen]) -> None:
-        stage.now_s += 2.0
-        prepare(screens)
+    def slowly(screens: Iterable[Screen]) -> Iterator[None]:
+        for made in prepare(screens):
+            stage.now_s += 2.0
+            yield made
 
     stage.prepare = slowly  # type: ignore[method-assign]
     assert shown(plan_of(TINY), rig).events("LATE_FRAME") == []
@@ -598,7 +389,7 @@ def test_a_port_that_fails_is_logged_and_the_session_goes_on(
 ) -> None:
     rig, _, box, _ = staged()
     box.deaf_to = {CODE_TABLE["IMAGE_ON"]}
-    session = shown(plan_of(TINY), rig)
+    session = shown(plan_of(TINY + GO_ON), rig)
     assert session.how == "completed"
     lost = [e for e in session.log.events if "lost" in e.detail]
     assert [(e.name, e.code) for e in lost] == [("IMAGE_ON", 20)] * 2
@@ -612,7 +403,7 @@ def test_lines_that_could_not_be_brought_to_rest_are_logged(
 ) -> None:
     rig, _, box, _ = staged()
     box.deaf_to = {0}
-    session = shown(plan_of(TINY), rig)
+    session = shown(plan_of(TINY + GO_ON), rig)
     rests = session.events("REST")
     assert len(rests) == len(session.values)
     assert all(e.code is None and e.detail["lost"] is True for e in rests)
@@ -620,39 +411,15 @@ def test_lines_that_could_not_be_brought_to_rest_are_logged(
     assert ending and (ending["rests_lost"], ending["codes_lost"]) == (len(rests), 0)
 
 
-def test_a_full_disk_ends_the_run_in_words_with_its_end_codes(
-    plan_of: PlanOf, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = plan_of(TINY)
-    rig, stage, box, _ = staged()
-    path = folder / "full.jsonl"
-    log = LogWriter(path, header_of(plan))
-    write = os.write
-
-    def full(descriptor: int, data: bytes) -> int:
-        if stage.flips > 100:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return write(descriptor, data)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "write", full)
-        with pytest.raises(LogError, match="cannot be written: No space left on device"):
-            present(plan, rig, log, SESSION)
-    assert [value for _, value in box.edges if value][-2:] == [96, 9]
-    assert box.edges[-1][1] == 0
-    logged = [event.code for event in read_log(path).events if event.code is not None]
-    assert len(logged) > 10 and logged == [v for _, v in box.edges if v][: len(logged)]
-
-
 # A table of one's own ------------------------------------------------------------------------
 
 
 def test_a_table_of_ones_own_is_sent_announcements_and_all(plan_of: PlanOf, shown: Present) -> None:
-    plan = plan_of(f"{TINY}[codes]\nsession = 101\ntrial = 102\nimage_on = 103\n")
+    plan = plan_of(f"{TINY}[codes]\nsession = 108\ntrial = 111\nimage_on = 103\n")
     session = shown(plan, staged()[0])
     assert {e.code for e in session.events("IMAGE_ON")} == {103}
-    assert [e.code for e in session.events("SESSION")[::5]] == [101] * 3
-    assert [e.code for e in session.events("TRIAL")[::4]] == [102] * 3
+    assert [e.code for e in session.events("SESSION")[::5]] == [108] * 3
+    assert [e.code for e in session.events("TRIAL")[::4]] == [111] * 3
     standard = {value: CODE_TABLE[name] for name, value in plan.codes.items()}
     values = [standard.get(value, value) for value in session.values[len(SWEEP_VALUES) :]]
     numbers = [label.presentation for label in read_labels(values) if label.code == 20]
@@ -678,11 +445,12 @@ CHILD = """
     from pathlib import Path
 
     sys.path.insert(0, {root!r})
-    from task.contract.sessionlog import Header, LogWriter
+    from task.contract.sessionlog import Header
+    from task.logwriter import LogWriter
     from task.plan import Block, Plan, Step, Trial, BLANK
     from task.contract.codes import CODE_TABLE
     from task.contract.sessionlog import Kind
-    from task.present import present
+    from task.present import Going, present
     from task.rigs.simulated import simulated_rig
 
     view = Trial(Kind.VIEW, (Step("IMAGE_ON", BLANK, 16), Step("IMAGE_OFF", BLANK, 8)), "dog")

@@ -15,6 +15,7 @@ from task.contract.catalog import Catalog
 from task.contract.codes import CODE_TABLE
 from task.contract.errors import PlanError
 from task.contract.sessionlog import Kind
+from task.flicker import flashes_per_s
 from task.plan import (
     BLANK,
     Block,
@@ -23,11 +24,10 @@ from task.plan import (
     Screen,
     Step,
     TextItem,
+    ToneItem,
     Trial,
-    announced,
-    flashes_per_s,
-    make_plan,
 )
+from task.planning import make_plan
 from task.protocol import Imagery, Look, Pictures, Protocol, Screening
 
 PlanOf = Callable[..., Plan]
@@ -57,7 +57,7 @@ imageries = st.builds(
     imagery=st.builds(
         Imagery,
         items=st.sampled_from((6, 8)).map(lambda n: ITEMS[:n]),
-        cue=st.sampled_from(("word", "picture", "word and picture")),
+        cue=st.sampled_from(("word", "picture", ("word", "picture"))),
         encode_views=st.integers(1, 3),
         encode_s=st.floats(0.4, 1.5),
         search_s=st.sampled_from((0.0, 4.0)),
@@ -236,15 +236,16 @@ def test_nothing_is_on_the_screen_while_imagining(protocol: Protocol, pets: Cata
 @pytest.mark.parametrize(
     ("cue", "shown"),
     [
-        ("word", [TextItem]),
-        ("picture", [PictureItem]),
-        ("word and picture", [PictureItem, TextItem]),
+        ('"word"', [TextItem]),
+        ('"picture"', [PictureItem]),
+        ('["word", "picture"]', [PictureItem, TextItem]),
+        ('["tone", "word"]', [TextItem, ToneItem]),
     ],
 )
 def test_a_cue_is_a_word_a_small_picture_or_both(
     cue: str, shown: list[type], plan_of: PlanOf
 ) -> None:
-    plan = plan_of(f'language = "es"\n[imagery]\n{SIX}cue = "{cue}"\nwords = {{dog = "can"}}\n')
+    plan = plan_of(f'language = "es"\n[imagery]\n{SIX}cue = {cue}\nwords = {{dog = "can"}}\n')
     screens = {t.item: t.steps[0].screen for t in trials_of(plan, Kind.IMAGINE)}
     assert {tuple(map(type, screen)) for screen in screens.values()} == {tuple(shown)}
     words = {n: i.text for n, s in screens.items() for i in s if isinstance(i, TextItem)}
@@ -306,12 +307,12 @@ def test_the_codes_of_every_step_of_a_plan_fit_into_its_frames(
 def test_every_step_sends_a_code_of_the_table(protocol: Protocol, pets: Catalog) -> None:
     plan = make_plan(protocol, pets, seed=0, refresh_hz=60.0, spacing_frames=2)
     assert {s.code for s in steps_of(plan)} <= set(plan.codes)
-    assert plan.codes == CODE_TABLE and announced(plan)
+    assert plan.codes == CODE_TABLE and plan.announced
 
 
 def test_a_table_of_ones_own_replaces_the_values_it_names(plan_of: PlanOf) -> None:
-    plan = plan_of("[screening]\n[codes]\nimage_on = 101\nIMAGE_OFF = 102\n")
-    assert plan.codes == CODE_TABLE | {"IMAGE_ON": 101, "IMAGE_OFF": 102}
+    plan = plan_of("[screening]\n[codes]\nimage_on = 108\nIMAGE_OFF = 111\n")
+    assert plan.codes == CODE_TABLE | {"IMAGE_ON": 108, "IMAGE_OFF": 111}
     assert plan.warnings == ()
 
 
@@ -323,7 +324,7 @@ def test_what_a_table_of_ones_own_loses_is_said(plan_of: PlanOf) -> None:
         "IMAGE_ON = 200, IMAGE_OFF = 21: an odd number of lines; one dead line can turn it into"
         " another code",
     )
-    assert not announced(plan)
+    assert not plan.announced
 
 
 # Durations -----------------------------------------------------------------------------------

@@ -1,0 +1,89 @@
+"""The operator's desk: what the pause screen says, and what its keys do.  Pure.
+
+The words are the operator's, in English; the patient sees a calm screen.  Every key of the desk is
+one that never answers for the patient.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from task.plan import Screen, TextItem
+from task.rig import KeyPress
+
+_TITLE_DEG = 1.4
+_LINE_DEG = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the operator has before the eyes.
+
+    Attributes
+    ----------
+    title : what happened
+    alarm : whether it is something that must be mended
+    note : the note being typed, None while none is
+    begun_s : when it was begun
+    ending : whether the session ends with the next press of the same key
+    """
+
+    title: str
+    alarm: bool = False
+    note: str | None = None
+    begun_s: float = 0.0
+    ending: bool = False
+
+    def pressed(self, press: KeyPress, keys: Mapping[str, str]) -> tuple["Desk", str]:
+        """The desk after a key, and the command given with it ("" for none).
+
+        Commands: "resume", "skip", "repeat", "stop", "note" (typed to its end).
+        """
+        if self.note is not None:
+            return self._typing(press)
+        command = next((name for name, key in keys.items() if key == press.key), "")
+        if self.ending:
+            return (self, "stop") if command == "stop" else (replace(self, ending=False), "")
+        if command == "stop":
+            return replace(self, ending=True), ""
+        if command == "note":
+            return replace(self, note="", begun_s=press.time_s), ""
+        return self, command if command in ("resume", "skip", "repeat") else ""
+
+    def typed(self, characters: str) -> "Desk":
+        """The desk after characters of a note."""
+        if self.note is None:
+            return self
+        note = self.note
+        for character in characters:
+            note = note[:-1] if character == "\b" else note + character
+        return replace(self, note=note)
+
+    def screen(self, keys: Mapping[str, str]) -> Screen:
+        """What is shown."""
+        title = TextItem(self.title, _TITLE_DEG, y_deg=3.5, alert=self.alarm)
+        return (title, TextItem(self._below(keys), _LINE_DEG, y_deg=-3.0))
+
+    def _typing(self, press: KeyPress) -> tuple["Desk", str]:
+        if press.key in ("return", "enter", "num_enter"):
+            return self, "note"
+        if press.key == "escape":
+            return replace(self, note=None), ""
+        return self, ""
+
+    def _below(self, keys: Mapping[str, str]) -> str:
+        if self.note is not None:
+            return f"Note: {self.note}_\n\nEnter keeps it, Escape throws it away"
+        if self.ending:
+            return (
+                f"End the session?\n\n{keys['stop'].upper()} again ends it\nany other key goes back"
+            )
+        return "\n".join(
+            f"{keys[command].upper()}   {what}"
+            for command, what in (
+                ("resume", "go on"),
+                ("repeat", "begin this block again"),
+                ("skip", "skip the rest of this block"),
+                ("note", "write a note"),
+                ("stop", "end the session"),
+            )
+        )

@@ -1,0 +1,173 @@
+"""The imagery session: two items a block, seen, then a visual search, then imagined in turn."""
+
+import random
+from collections.abc import Sequence
+
+from task import screens
+from task.contract.catalog import Catalog
+from task.contract.sessionlog import Kind
+from task.frames import Frames
+from task.order import alternate, cyclic_pairs, shuffled_repeats
+from task.plan import BLANK, PRACTICE, Block, Step, ToneItem, Trial
+from task.protocol import Protocol
+from task.published import DESIGNS
+from task.trials import opening, to_read
+
+Pair = tuple[str, str]
+
+
+def imagery_blocks(
+    protocol: Protocol,
+    catalog: Catalog,
+    items: Sequence[str],
+    rng: random.Random,
+    frames: Frames,
+) -> list[Block]:
+    """Practice, and a block for each pair of items."""
+    task = protocol.imagery
+    assert task
+    blocks = _practice(protocol, catalog, frames)
+    for number, pair in enumerate(pairs_of(protocol, items, rng)):
+        trials = [*opening(protocol, frames, number, protocol.texts.imagery, task.break_s)]
+        for item in shuffled_repeats(pair, task.encode_views, rng):
+            trials.append(_encode(protocol, item, frames))
+        if task.search_s:
+            trials.append(_search(protocol, rng, frames))
+        trials += _before_cues(protocol, catalog, pair, frames)
+        for item in alternate(pair, task.cues_per_item):
+            trials.append(_imagine(protocol, catalog, item, _tone(protocol, pair, item), frames))
+        blocks.append(Block("imagery", tuple(trials)))
+    return blocks
+
+
+def pairs_of(protocol: Protocol, items: Sequence[str], rng: random.Random) -> list[Pair]:
+    """The items of every block: those of a published design, or balanced anew."""
+    task = protocol.imagery
+    assert task
+    if not task.design:
+        return cyclic_pairs(items, rng)
+    return [(items[first - 1], items[second - 1]) for first, second in DESIGNS[task.design].pairs]
+
+
+def _before_cues(protocol: Protocol, catalog: Catalog, pair: Pair, frames: Frames) -> list[Trial]:
+    """Which tone is which, eyes closed, and the baseline."""
+    task = protocol.imagery
+    assert task
+    trials = []
+    if "tone" in task.cue:
+        for item in pair:
+            taught = screens.lesson(protocol, catalog, item, _tone(protocol, pair, item))
+            seen = Step("TEXT_ON", taught, frames.at_most(4.0))
+            gone = Step("TEXT_OFF", screens.fixation(protocol), frames.at_most(0.5))
+            trials.append(Trial(Kind.TEXT, (seen, gone), item))
+    if task.eyes_closed:
+        texts = protocol.texts
+        trials += to_read(protocol, frames, texts.close_eyes, texts.text_s)
+    baseline = frames(("imagery", "baseline_s"), task.baseline_s)
+    steps = (
+        Step("BASELINE_ON", BLANK, baseline),
+        Step("BASELINE_OFF", BLANK, frames.one_code),
+    )
+    return [*trials, Trial(Kind.BASELINE, steps)]
+
+
+def _encode(protocol: Protocol, item: str, frames: Frames, kind: Kind = Kind.ENCODE) -> Trial:
+    task = protocol.imagery
+    assert task
+    seen = frames(("imagery", "encode_s"), task.encode_s)
+    blank = frames(("imagery", "encode_blank_s"), task.encode_blank_s)
+    return Trial(
+        kind,
+        (
+            Step("ENCODE_ON", screens.picture(protocol, item), seen),
+            Step("ENCODE_OFF", screens.fixation(protocol), blank),
+        ),
+        item,
+    )
+
+
+def _imagine(
+    protocol: Protocol,
+    catalog: Catalog,
+    item: str,
+    tone: ToneItem,
+    frames: Frames,
+    kind: Kind = Kind.IMAGINE,
+) -> Trial:
+    task, texts = protocol.imagery, protocol.texts
+    assert task
+    # Whoever has closed eyes hears when to begin (a cue that is a tone says so) and when to end.
+    begin = (screens.START_TONE,) if task.eyes_closed and "tone" not in task.cue else BLANK
+    end = (screens.END_TONE,) if task.eyes_closed else BLANK
+    after = frames(("imagery", "after_s"), task.after_s)
+    shown = screens.cue(protocol, catalog, item, tone)
+    steps = [
+        Step("CUE_ON", shown, frames(("imagery", "cue_s"), task.cue_s)),
+        Step("IMAGERY_ON", begin, frames(("imagery", "imagine_s"), task.imagine_s)),
+        Step("IMAGERY_OFF", end, after),
+    ]
+    numbers = tuple("12345")
+    for code, longest_s, said in (
+        ("RATING", task.rating_s, (texts.rating, numbers, texts.rating_low, texts.rating_high)),
+        (
+            "CONFIDENCE",
+            task.confidence_s,
+            (texts.confidence, numbers, texts.confidence_low, texts.confidence_high),
+        ),
+    ):
+        if longest_s:
+            rating = screens.scale(protocol, *said)
+            steps += [
+                Step(f"{code}_ON", rating, frames.at_most(longest_s), numbers),
+                Step(f"{code}_OFF", BLANK, after),
+            ]
+    return Trial(kind, tuple(steps), item)
+
+
+def _search(protocol: Protocol, rng: random.Random, frames: Frames) -> Trial:
+    """A puzzle whose T is there half the time, so that found and not found can be scored."""
+    task = protocol.imagery
+    assert task
+    target = rng.random() < 0.5
+    shown = screens.search(protocol, target, rng)
+    after = frames(("imagery", "after_s"), task.after_s)
+    longest, right = frames.at_most(task.search_s), "yes" if target else "no"
+    return Trial(
+        Kind.SEARCH,
+        (
+            Step("SEARCH_ON", shown, longest, ("yes", "no"), right),
+            Step("SEARCH_OFF", BLANK, after),
+        ),
+    )
+
+
+def _tone(protocol: Protocol, pair: Pair, item: str) -> ToneItem:
+    """The tone of a block's first or second item."""
+    task = protocol.imagery
+    assert task
+    return ToneItem(task.tones_hz[pair.index(item)], task.tone_s)
+
+
+def _practice(protocol: Protocol, catalog: Catalog, frames: Frames) -> list[Block]:
+    """Two other items, each imagined twice; each time the patient shows which one it was."""
+    practice, texts = protocol.practice, protocol.texts
+    if not practice:
+        return []
+    pair = practice.pictures[0], practice.pictures[1]
+    trials = [*to_read(protocol, frames, texts.practice, texts.text_s)]
+    trials += [_encode(protocol, item, frames, Kind.PRACTICE) for item in pair]
+    trials += _before_cues(protocol, catalog, pair, frames)[:-1]
+    for item in alternate(pair, 2):
+        tone = _tone(protocol, pair, item)
+        trials.append(_imagine(protocol, catalog, item, tone, frames, Kind.PRACTICE))
+        trials.append(_understood(protocol, pair, item, frames))
+    done = to_read(protocol, frames, texts.practice_done, texts.text_s)
+    blocks = [Block(PRACTICE, tuple(trials), practice.rounds)]
+    return [*blocks, Block("instructions", done)] if done else blocks
+
+
+def _understood(protocol: Protocol, pair: Pair, item: str, frames: Frames) -> Trial:
+    shown = screens.choice(protocol, protocol.texts.practice_check, pair)
+    ask = Step("QUESTION_ON", shown, frames.at_most(30.0), ("1", "2"), str(pair.index(item) + 1))
+    gone = Step("QUESTION_OFF", screens.fixation(protocol), frames.at_most(0.5))
+    return Trial(Kind.PRACTICE, (ask, gone), item)
