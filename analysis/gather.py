@@ -206,30 +206,55 @@ def _own_trials(log: SessionLog, alignment: Alignment) -> pd.DataFrame:
         if event.presentation is not None:
             codes = at.setdefault(event.presentation, {})
             codes.setdefault(event.name, (float(time_s[n]), bool(measured[n])))
-    answers = {e.presentation: e.detail.get("answer") for e in log.events if e.name == "ANSWER"}
+    answers = {
+        (e.presentation, e.detail.get("to")): e.detail.get("answer")
+        for e in log.events
+        if e.name == "ANSWER"
+    }
+    given_up = _given_up(log)
     rows, before = [], np.nan
     for event in log.events:
-        if event.name != "PRESENTATION" or event.presentation is None:
+        if event.name != "PRESENTATION" or event.presentation in given_up:
             continue
         codes = at.get(event.presentation, {})
-        row = _trial(event, codes, before, answers.get(event.presentation))
+        row = _trial(event, codes, before, answers)
         before = max((codes[name][0] for name in _EMPTY_FROM & codes.keys()), default=np.nan)
         if row:
             rows.append(row)
     return pd.DataFrame(rows)
 
 
+def _given_up(log: SessionLog) -> set[int | None]:
+    """Presentations that do not count: cut short, or in a pass that was shown again.
+
+    A picture seen to its end in such a pass was seen all the same; an imagery block counts whole.
+    """
+    kinds = {e.presentation: e.detail["kind"] for e in log.events if e.name == "PRESENTATION"}
+    cut = {e.presentation for e in log.events if e.name == "INTERRUPTED"}
+    again = {
+        number
+        for event in log.events
+        if event.name == "SUPERSEDED"
+        for number in event.detail["presentations"]
+        if kinds.get(number) != Kind.VIEW
+    }
+    return cut | again
+
+
 _ONSETS = {Kind.VIEW: "IMAGE_ON", Kind.ENCODE: "ENCODE_ON", Kind.IMAGINE: "IMAGERY_ON"}
 # Codes at which the screen becomes empty.
 _EMPTY_FROM = {
     *("BASELINE_ON", "ENCODE_OFF", "IMAGE_OFF", "IMAGERY_OFF"),
-    *("QUESTION_OFF", "RATING_OFF", "SEARCH_OFF", "TEXT_OFF"),
+    *("QUESTION_OFF", "RATING_OFF", "CONFIDENCE_OFF", "SEARCH_OFF", "TEXT_OFF"),
 }
 _STOPS = {Kind.VIEW: "IMAGE_OFF", Kind.ENCODE: "ENCODE_OFF", Kind.IMAGINE: "IMAGERY_OFF"}
 
 
 def _trial(
-    event: Event, codes: Mapping[str, tuple[float, bool]], before_s: float, answer: Any
+    event: Event,
+    codes: Mapping[str, tuple[float, bool]],
+    before_s: float,
+    answers: Mapping[tuple[int | None, str | None], Any],
 ) -> dict[str, Any] | None:
     kind = Kind(event.detail["kind"])
     onset = codes.get(_ONSETS.get(kind, ""))
@@ -246,8 +271,10 @@ def _trial(
     }
     if kind is Kind.IMAGINE:
         cue_s = codes.get("CUE_ON", (np.nan, False))[0]
-        rating = int(answer) if str(answer).isdigit() else np.nan
-        row |= {"cue_s": cue_s, "blank_s": cue_s - before_s, "rating": rating}
+        row |= {"cue_s": cue_s, "blank_s": cue_s - before_s}
+        for name in ("rating", "confidence"):
+            answer = answers.get((event.presentation, f"{name.upper()}_ON"))
+            row[name] = int(answer) if str(answer).isdigit() else np.nan
     return row
 
 

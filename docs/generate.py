@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -58,11 +59,11 @@ def protocol_page() -> str:
     """Every setting with its default and meaning."""
     lines = ["# Protocol settings", "", "Made from `task/protocol.py`; do not edit.", ""]
     for name, model in _tables(Protocol, ""):
-        lines += [f"## {f'[{name}]' if name else 'At the top'}", ""]
+        lines += [f"## {name or 'At the top'}", ""]
         lines += [(model.__doc__ or "").strip().split("\n")[0], ""]
         lines += ["| setting | default | meaning |", "|---|---|---|"]
         for key, field in model.model_fields.items():
-            if _model(field) is None:
+            if _model(field.annotation) is None:
                 meaning = field.description or "text"
                 lines.append(f"| `{field.alias or key}` | {_default(field)} | {meaning} |")
         lines.append("")
@@ -72,14 +73,17 @@ def protocol_page() -> str:
 def _tables(model: type[BaseModel], name: str) -> Iterator[tuple[str, type[BaseModel]]]:
     yield name, model
     for key, field in model.model_fields.items():
-        inner = _model(field)
+        inner = _model(field.annotation)
         if inner is not None:
-            yield from _tables(inner, f"{name}.{key}" if name else key)
+            path = f"{name.strip('[]')}.{key}" if name else key
+            several = "tuple" in str(field.annotation)
+            yield from _tables(inner, f"[[{path}]]" if several else f"[{path}]")
 
 
-def _model(field: FieldInfo) -> type[BaseModel] | None:
-    kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
-    return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+def _model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model, get_args(annotation))), None)
 
 
 def _default(field: FieldInfo) -> str:

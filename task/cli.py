@@ -538,7 +538,7 @@ def _plan(
     )
     strange = {text: missing for text in made.texts if (missing := undrawable(text))}
     if strange:
-        said = (f"{text!r}: the font has no {missing}" for text, missing in strange.items())
+        said = (f"{text!r}: no font here has {missing}" for text, missing in strange.items())
         raise UserError("\n".join(f"{file.source.file}: {line}; use other words" for line in said))
     return made
 

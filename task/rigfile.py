@@ -9,17 +9,23 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from task.contract.settings import Table, parse, read_settings
+from task.triggers import Triggers
 
-Meaning = Literal["yes", "no", "1", "2", "3", "4", "5"]
+Meaning = Literal["yes", "no", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
 Keys = Annotated[tuple[str, ...], Field(min_length=1)]
 _ANSWERS: dict[Meaning, tuple[str, ...]] = {
     "yes": ("y", "right", "return"),
     "no": ("n", "left"),
+    "0": ("0", "num_0"),
     "1": ("1", "num_1"),
     "2": ("2", "num_2"),
     "3": ("3", "num_3"),
     "4": ("4", "num_4"),
     "5": ("5", "num_5"),
+    "6": ("6", "num_6"),
+    "7": ("7", "num_7"),
+    "8": ("8", "num_8"),
+    "9": ("9", "num_9"),
 }
 
 
@@ -45,32 +51,31 @@ class Screen(Table):
     refresh_hz: Annotated[float, Field(ge=20, le=500)] | None = Field(
         None, description="what the screen is set to, if it must be exactly this"
     )
-
-
-class Triggers(Table):
-    """The trigger box."""
-
-    device: Literal["serial", "none"] = Field(
-        "serial", description="`serial`: each byte is put on eight lines; `none`: no triggers"
+    sync_patch: Literal["", "top left", "top right", "bottom left", "bottom right"] = Field(
+        "", description="corner of a patch for a photodiode, which changes with every screen"
     )
-    port: str = Field(
-        "", description='serial port, for example "/dev/ttyUSB0", "COM3" or "socket://localhost:7"'
+    sync_patch_cm: Annotated[float, Field(ge=0.2, le=10)] = Field(
+        1.5, description="side of that patch, centimetres"
     )
-    baud: Annotated[int, Field(ge=1201, le=4_000_000)] = Field(
-        115200, description="speed of the serial port, bits a second"
-    )
-    pulse_s: Annotated[float, Field(gt=0, le=0.1)] = Field(
-        0.005, description="how long a code stands on the lines at least, seconds"
-    )
-    gap_s: Annotated[float, Field(gt=0, le=0.1)] = Field(
-        0.005, description="how long the lines rest between codes at least, seconds"
+    sync_patch_lit: Literal["white", "black"] = Field(
+        "white", description="what the patch turns to with the first screen of a trial"
     )
 
-    @model_validator(mode="after")
-    def _named(self) -> "Triggers":
-        if self.device == "serial" and not self.port:
-            raise ValueError('port is missing; name it, for example port = "/dev/ttyUSB0"')
-        return self
+
+class Operator(Table):
+    """The operator's keys; the patient's never do any of this."""
+
+    pause: str = Field("escape", description="pause at once; the others work on the pause screen")
+    resume: str = Field("r", description="go on")
+    skip: str = Field("k", description="skip the rest of the block")
+    repeat: str = Field("b", description="begin the block again")
+    note: str = Field("t", description="type a note, which gets the time at which it was begun")
+    stop: str = Field("q", description="end the session; pressed twice")
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Command -> key."""
+        return dict(self.model_dump())
 
 
 class RigFile(Table):
@@ -83,15 +88,16 @@ class RigFile(Table):
     screen: Screen = Field(Screen(), description="the patient's screen")
     triggers: Triggers = Field(description="the trigger box")
     keys: dict[Meaning, Keys] = Field(
-        {}, description="keys by meaning: yes, no, 1 to 5; others keep their usual keys"
+        {}, description="keys by meaning: yes, no, 0 to 9; others keep their usual keys"
     )
-    stop_key: str = Field("escape", description="the operator's key that ends the session")
+    operator: Operator = Field(Operator(), description="the operator's keys")
     robot: bool = Field(False, description="a robot answers instead of a patient (demonstration)")
 
     @model_validator(mode="after")
     def _one_meaning(self) -> "RigFile":
-        meanings = {self.stop_key: "stop"}
-        pairs = [(meaning, key) for meaning, keys in self.answers.items() for key in keys]
+        meanings: dict[str, str] = {}
+        pairs = [(f"the operator's {command}", key) for command, key in self.operator.keys.items()]
+        pairs += [(meaning, key) for meaning, keys in self.answers.items() for key in keys]
         for meaning, key in pairs:
             if meanings.setdefault(key, meaning) != meaning:
                 raise ValueError(

@@ -138,7 +138,7 @@ def _ask(
     assert task and task.catch
     shown = screens.yes_or_no(protocol, question.text)
     longest = frames.at_most(task.catch.answer_s)
-    after = frames(("screening", "catch", "after_s"), task.catch.after_s)
+    after = frames.at_most(task.catch.after_s)
     ask = Step("QUESTION_ON", shown, longest, ("yes", "no"), right)
     return Trial(kind, (ask, Step("QUESTION_OFF", screens.fixation(protocol), after)), item)
 

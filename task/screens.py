@@ -25,6 +25,9 @@ START_TONE = ToneItem(660.0, 0.15)
 END_TONE = ToneItem(1320.0, 0.15)
 _SCALE_STEP_DEG = 2.4
 _CHOICE_DEG = 5.0
+_GAP_DEG = 0.4
+_LINE = 1.2  # height of a line with its ascenders and descenders, in line heights
+_BETWEEN = 0.5  # from one line to the next
 
 
 def fixation(protocol: Protocol) -> Screen:
@@ -51,8 +54,8 @@ def text(protocol: Protocol, words: str, *, countdown: bool = False) -> Screen:
     height = protocol.look.text_deg
     shown: tuple[Item, ...] = (TextItem(words, height),)
     if countdown:
-        lines = words.count("\n") + 1
-        shown += (CountdownItem(height, y_deg=-height * (0.75 * lines + 1.5)),)
+        below = block_deg(words, height) / 2 + _GAP_DEG + block_deg("0:00", height) / 2
+        shown += (CountdownItem(height, y_deg=-below),)
     return shown
 
 
@@ -61,18 +64,27 @@ def cue(protocol: Protocol, catalog: Catalog, item: str, tone: ToneItem) -> Scre
     task, look = protocol.imagery, protocol.look
     assert task
     word, miniature = cue_word(protocol, catalog, item), look.picture_deg / 3
-    both = {"word", "picture"} <= set(task.cue)
+    height = look.text_deg * 1.5
+    # Picture above word, the two of them centred.
+    apart = {"word", "picture"} <= set(task.cue)
+    up = (block_deg(word, height) + _GAP_DEG) / 2 if apart else 0.0
+    down = (miniature + _GAP_DEG) / 2 if apart else 0.0
     shown: list[Item] = []
     if "picture" in task.cue:
-        shown.append(PictureItem(item, miniature, y_deg=miniature / 2 if both else 0.0))
+        shown.append(PictureItem(item, miniature, y_deg=up))
     if "word" in task.cue:
-        low = -look.text_deg * (1 + 1.1 * word.count("\n")) if both else 0.0
-        shown.append(TextItem(word, look.text_deg * 1.5, y_deg=low))
+        shown.append(TextItem(word, height, y_deg=-down))
     if "tone" in task.cue:
         shown.append(tone)
     if "sound" in task.cue:
         shown.append(SoundItem(task.sounds[item]))
     return tuple(shown)
+
+
+def block_deg(words: str, height_deg: float) -> float:
+    """Height of lines of text, degrees."""
+    lines = words.count("\n") + 1
+    return height_deg * (lines * _LINE + (lines - 1) * _BETWEEN)
 
 
 def cue_word(protocol: Protocol, catalog: Catalog, item: str) -> str:
@@ -136,12 +148,12 @@ def search(protocol: Protocol, target: bool, rng: random.Random) -> Screen:
             letter,
             height,
             x_deg=1.7 * x + 0.5 * (rng.random() - 0.5),
-            y_deg=1.5 * y - 0.6 + 0.4 * (rng.random() - 0.5),
+            y_deg=1.6 * y - 0.6 + 0.4 * (rng.random() - 0.5),
             turn_deg=90.0 * int(4 * rng.random()),
         )
         for letter, (x, y) in zip(letters, cells, strict=True)
     ]
-    question = TextItem(protocol.texts.search, height, y_deg=4.6)
+    question = TextItem(protocol.texts.search, height, y_deg=4.9)
     return (question, *shown, *_yes_no(protocol, -5.8))
 
 

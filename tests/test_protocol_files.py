@@ -7,8 +7,11 @@ import pytest
 
 from task.bitmaps import BANNER_DEG, px_per_deg, undrawable, words
 from task.contract.catalog import Catalog, Picture
+from task.contract.sessionlog import Kind
+from task.flicker import flashes_per_s
 from task.places import PROTOCOLS, RECIPE, RIGS
-from task.plan import PictureItem, Plan, Screen, TextItem, flashes_per_s, plan_file
+from task.plan import CountdownItem, PictureItem, Plan, Screen, SoundItem, ToneItem
+from task.planning import plan_file
 from task.protocol import read_protocol
 from task.rig import spacing_frames
 from task.rigfile import read_rig
@@ -102,9 +105,12 @@ def boxes(
     """Left, top, right and bottom of every item, in pixels from the upper left corner."""
     found = []
     for item in screen:
-        assert isinstance(item, PictureItem | TextItem)
+        if isinstance(item, ToneItem | SoundItem):
+            continue
         if isinstance(item, PictureItem):
             width = height = item.width_deg * scale  # the pictures that ship are square
+        elif isinstance(item, CountdownItem):
+            width, height = words("10:00", item.height_deg * scale).size
         else:
             width, height = words(item.text, item.height_deg * scale, item.turn_deg).size
         x, y = size[0] / 2 + item.x_deg * scale, size[1] / 2 - item.y_deg * scale
@@ -142,7 +148,7 @@ def test_a_cue_of_picture_and_word_keeps_them_apart(
     language: str, text_deg: float, objects: Catalog, tmp_path: Path
 ) -> None:
     text = (PROTOCOLS / "imagery_8.toml").read_text(encoding="utf-8")
-    text = text.replace('cue = "word"', 'cue = "word and picture"')
+    text = text.replace('cue = "word"', 'cue = ["word", "picture"]')
     text = text.replace('language = "en"', f'language = "{language}"')
     text = text.replace("[imagery.words]", '[imagery.words]\ndog = "my\\nown\\ndog"')
     path = tmp_path / "p.toml"
@@ -163,8 +169,10 @@ def test_the_shortest_protocol_has_three_lines(tmp_path: Path, objects: Catalog)
 
 
 def test_the_screening_that_ships_is_that_of_the_study(plans: Mapping[str, Plan]) -> None:
-    views = [t for b in plans["screening_500"].blocks for t in b.trials if t.item]
+    trials = [t for b in plans["screening_500"].blocks for t in b.trials]
+    views = [t for t in trials if t.kind is Kind.VIEW]
     assert len(views) == 2000
+    assert 25 <= sum(t.kind is Kind.QUESTION for t in trials) <= 80
     assert {tuple(s.frames for s in t.steps) for t in views} == {(16, 8)}
 
 

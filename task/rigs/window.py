@@ -1,8 +1,7 @@
-"""A PsychoPy window as a display: what must be known of PsychoPy and OpenGL is known here.
+"""A PsychoPy window as a display: what must be known of PsychoPy is known here.
 
-PsychoPy opens the window, swaps the buffers and takes the keys.  Pictures and words are 8-bit
-textures of our own, one byte a pixel for grey: an ImageStim costs 30 times the memory and makes the
-first frames late.
+PsychoPy opens the window and swaps the buffers.  Pictures and words are 8-bit textures of our own:
+an ImageStim costs 30 times the memory of a grey one and makes the first frames late.
 
 A display without vertical blank (Xvfb, some virtual machines) swaps as fast as it is asked to.  It
 is recognised by its software renderer and paced here, by the clock; the log says so.
@@ -10,16 +9,27 @@ is recognised by its software renderer and paced here, by the clock; the log say
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from ctypes import c_uint
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from task.bitmaps import BANNER_DEG, GROUND, bitmap, px_per_deg, words
+from task.bitmaps import BANNER_DEG, LIGHT, Theme, bitmap, extent, px_per_deg, words
 from task.contract.errors import RigError
-from task.plan import Item, MovieItem, Screen, SoundItem, TextItem
-from task.rig import KeyPress
+from task.plan import Item, Screen, SoundItem, TextItem, ToneItem, VisualItem
 from task.rigfile import RigFile
+from task.rigs import screens as facts
+from task.rigs.keyboard import WindowKeys as WindowKeys
+from task.rigs.textures import (
+    Patch,
+    Pixels,
+    Texture,
+    ahead,
+    delete,
+    draw,
+    pixels,
+    texture_bytes,
+    upload,
+)
 
 clock = time.perf_counter
 
@@ -30,21 +40,12 @@ _SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swr", "swiftshader")
 _SPIN_S = 0.002  # before a deadline, waiting is done by looking at the clock
 
 
-class _Texture(NamedTuple):
-    """A bitmap on the graphics side, and its corners in OpenGL's coordinates (-1 to 1)."""
-
-    name: int
-    bytes: int
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-
 class WindowDisplay:
     """A display on a PsychoPy window; see `task.rig.Display`."""
 
-    def __init__(self, rig: RigFile, files: Mapping[str, Path], banner: str) -> None:
+    def __init__(
+        self, rig: RigFile, files: Mapping[str, Path], banner: str, theme: Theme = LIGHT
+    ) -> None:
         """Open the window and measure its refresh rate.
 
         Parameters
@@ -57,20 +58,29 @@ class WindowDisplay:
         RigError
             If there is no display, or its rate cannot be measured or is not the rig file's.
         """
-        self._window = _open_window(rig)
-        self._files, self._banner_text = files, banner
-        self._most_bytes = rig.screen.texture_mb * 1_000_000
+        self._window = _open_window(rig, theme)
+        try:
+            self._set_up(rig, files, banner, theme)
+        except BaseException:
+            self.close()
+            raise
+
+    def _set_up(self, rig: RigFile, files: Mapping[str, Path], banner: str, theme: Theme) -> None:
+        self._files, self._theme = files, theme
+        self.texture_mb = rig.screen.texture_mb
         width, height = (int(n) for n in self._window.size)
         self._size = width, height
         self._scale = px_per_deg(width, rig.screen.width_cm, rig.screen.distance_cm)
-        self._textures: dict[Item, _Texture] = {}
-        self._banner: _Texture | None = None
+        self._textures: dict[Item, Texture] = {}
+        self._held_bytes = 0
+        self._banner = self._placed_banner(banner) if banner else None
+        self._lit, self._unlit = _patches(rig, width, height)
         self._period_s: float | None = None  # set where swaps are paced here
         self._deadline_s = 0.0
         self._flipped_s = 0.0
         self._on_flip: Callable[[], None] | None = None
-        renderer = _renderer()
-        paced = any(name in renderer.lower() for name in _SOFTWARE_RENDERERS)
+        graphics = facts.graphics()
+        paced = any(name in str(graphics["renderer"]).lower() for name in _SOFTWARE_RENDERERS)
         if paced:
             measured_hz = rig.screen.refresh_hz or 60.0
             self._period_s = 1 / measured_hz
@@ -78,42 +88,120 @@ class WindowDisplay:
             measured_hz = self._measure()
         self.refresh_hz = rig.screen.refresh_hz or float(round(measured_hz))
         if abs(measured_hz / self.refresh_hz - 1) > 0.01:
-            self.close()
             raise RigError(
                 f"the display runs at {measured_hz:.2f} Hz, not at {self.refresh_hz:g} Hz;"
                 " set the display, or refresh_hz under [screen] in the rig file"
             )
         self.description: dict[str, object] = {
             "kind": "window",
-            "renderer": renderer,
+            **graphics,
             "size_px": [width, height],
             "px_per_deg": round(self._scale, 3),
             "measured_hz": round(measured_hz, 4),
             "refresh_hz": self.refresh_hz,
             "pacing": "software: no vertical blank" if paced else "vertical blank",
+            "full_screen": rig.screen.full_screen,
+            **facts.arrangement(self.handle),
+            "sync_patch": rig.screen.sync_patch,
+            "texture_mb": self.texture_mb,
         }
 
-    def prepare(self, screens: Iterable[Screen]) -> None:
-        """Make a texture of every item that is not one yet; drop those no longer needed."""
-        wanted = dict.fromkeys(item for screen in screens for item in screen)
-        for item in [item for item in self._textures if item not in wanted]:
-            _delete(self._textures.pop(item).name)
-        for item in wanted:
-            if item not in self._textures:
-                self._textures[item] = self._texture(item)
-                self._refuse_too_many()
-        if self._banner_text and not self._banner:
-            line = words(self._banner_text, BANNER_DEG * self._scale)
-            foot = (self._size[1] / 2 - line.height) / self._scale - 0.3
-            self._banner = self._upload(self._banner_text, line, 0.0, -foot)
+    @property
+    def handle(self) -> Any:
+        """Pyglet's window, from which keys come."""
+        return self._window.winHandle
 
-    def draw(self, screen: Screen) -> None:
-        """Textured rectangles, on whole pixels."""
-        shown = [self._textures[item] for item in screen]
+    # What is shown ----------------------------------------------------------------------
+
+    def texture_bytes(self, item: Item) -> int:
+        """What an item will take on the graphics side; of a picture only the head is read."""
+        if not isinstance(item, VisualItem):
+            return 0
+        return texture_bytes(*extent(item, self._scale, self._files))
+
+    def prepare(self, screens: Iterable[Screen]) -> Iterator[None]:
+        """Drop what is on none of these screens; then each step makes at most one texture.
+
+        A step takes a few milliseconds: where the next picture is not read yet, it makes none.
+
+        Raises
+        ------
+        RigError
+            If an item does not fit on the screen, or all of them not in `texture_mb`.
+        """
+        wanted = dict.fromkeys(i for screen in screens for i in screen if isinstance(i, VisualItem))
+        for item in [item for item in self._textures if item not in wanted]:
+            self._drop(item)
+        missing = [item for item in wanted if item not in self._textures]
+        for ready in ahead(missing, self._pixels):
+            if ready:
+                self._keep(*ready)
+            yield
+
+    def draw(self, screen: Screen, lit: bool = False) -> None:
+        """Textured rectangles on whole pixels; `lit` is the state of the photodiode's patch.
+
+        Raises
+        ------
+        KeyError
+            If an item was not prepared.
+        """
+        shown = [self._textures[i] for i in screen if not isinstance(i, ToneItem | SoundItem)]
         if self._banner:
             shown.append(self._banner)
-        if shown:
-            _draw(shown)
+        patch = self._lit if lit else self._unlit
+        if shown or patch:
+            draw(shown, patch)
+
+    def pixels(self) -> Any:
+        """The hidden buffer as a PIL image: what the next flip will show."""
+        return self._window._getFrame(buffer="back")
+
+    def _pixels(self, item: VisualItem) -> Pixels:
+        return pixels(bitmap(item, self._scale, self._files, self._theme))
+
+    def _keep(self, item: VisualItem, bitmap: Pixels) -> None:
+        what = item.text if isinstance(item, TextItem) else f"picture {item.picture}"
+        if self._held_bytes + bitmap.bytes > self.texture_mb * 1_000_000:
+            raise RigError(
+                f"the pictures of one block take more than {self.texture_mb} MB: make blocks"
+                " shorter (break_after) or pictures smaller (picture_deg), or raise texture_mb in"
+                " the rig file"
+            )
+        self._textures[item] = self._texture(what, bitmap, item.x_deg, item.y_deg)
+        self._held_bytes += bitmap.bytes
+
+    def _drop(self, item: Item) -> None:
+        texture = self._textures.pop(item)
+        self._held_bytes -= texture.bytes
+        delete(texture)
+
+    def _placed_banner(self, text: str) -> Texture:
+        line = words(text, BANNER_DEG * self._scale, theme=self._theme)
+        foot = (self._size[1] / 2 - line.height) / self._scale - 0.3
+        return self._texture(text, pixels(line), 0.0, -foot)
+
+    def _texture(self, what: str, bitmap: Pixels, x_deg: float, y_deg: float) -> Texture:
+        width, height = self._size
+        left = round(width / 2 + x_deg * self._scale - bitmap.width / 2)
+        bottom = round(height / 2 + y_deg * self._scale - bitmap.height / 2)
+        if min(left, bottom, width - left - bitmap.width, height - bottom - bitmap.height) < 0:
+            raise RigError(
+                f"{what!r} does not fit on the screen of {width / self._scale:.1f} by"
+                f" {height / self._scale:.1f} degrees: it is {bitmap.width / self._scale:.1f} by"
+                f" {bitmap.height / self._scale:.1f}; make it smaller under [look], break its"
+                " lines, or correct width_cm and distance_cm in the rig file"
+            )
+        return Texture(
+            upload(bitmap),
+            bitmap.bytes,
+            left / width * 2 - 1,
+            bottom / height * 2 - 1,
+            (left + bitmap.width) / width * 2 - 1,
+            (bottom + bitmap.height) / height * 2 - 1,
+        )
+
+    # When it is shown -------------------------------------------------------------------
 
     def flip(self, on_flip: Callable[[], None] | None) -> float:
         """Swap; the time is the clock's when PsychoPy calls back, right after the swap."""
@@ -123,17 +211,6 @@ class WindowDisplay:
         self._window.callOnFlip(self._flip_called)
         self._window.flip()
         return self._flipped_s
-
-    def presses(self) -> Sequence[tuple[str, float]]:
-        """Keys pressed since the last call: name, and when they were seen."""
-        from psychopy import event
-
-        self._window.winHandle.dispatch_events()
-        return [(key, clock()) for key in event.getKeys()]
-
-    def pixels(self) -> Any:
-        """The hidden buffer as a PIL image: what the next flip will show."""
-        return self._window._getFrame(buffer="back")
 
     def close(self) -> None:
         """Close the window."""
@@ -163,68 +240,10 @@ class WindowDisplay:
             rate = refresh_rate(times)
             if rate:
                 return rate
-        self.close()
         raise RigError(
             "the display's refresh rate cannot be measured: its swaps are too irregular; close"
             " other programs, switch off variable refresh and the compositor, use one screen"
         )
-
-    def _refuse_too_many(self) -> None:
-        held = sum(texture.bytes for texture in self._textures.values())
-        if held > self._most_bytes:
-            raise RigError(
-                f"the pictures of one block take more than {self._most_bytes / 1e6:.0f} MB: make"
-                " blocks shorter (break_after) or pictures smaller (picture_deg), or raise"
-                " texture_mb in the rig file"
-            )
-
-    def _texture(self, item: Item) -> _Texture:
-        if isinstance(item, SoundItem | MovieItem):
-            raise RigError(f"{item.file}: this display shows pictures and words only")
-        what = item.text if isinstance(item, TextItem) else f"picture {item.picture}"
-        return self._upload(what, bitmap(item, self._scale, self._files), item.x_deg, item.y_deg)
-
-    def _upload(self, what: str, image: Any, x_deg: float, y_deg: float) -> _Texture:
-        width, height = self._size
-        left = round(width / 2 + x_deg * self._scale - image.width / 2)
-        bottom = round(height / 2 + y_deg * self._scale - image.height / 2)
-        if min(left, bottom, width - left - image.width, height - bottom - image.height) < 0:
-            raise RigError(
-                f"{what!r} does not fit on the screen of {width / self._scale:.1f} by"
-                f" {height / self._scale:.1f} degrees: it is {image.width / self._scale:.1f} by"
-                f" {image.height / self._scale:.1f}; make it smaller under [look], break its lines,"
-                " or correct width_cm and distance_cm in the rig file"
-            )
-        return _Texture(
-            _upload(image),
-            image.width * image.height * len(image.getbands()),
-            left / width * 2 - 1,
-            bottom / height * 2 - 1,
-            (left + image.width) / width * 2 - 1,
-            (bottom + image.height) / height * 2 - 1,
-        )
-
-
-class WindowKeys:
-    """The keyboard, through the window that has the focus; see `task.rig.Keys`."""
-
-    def __init__(self, display: WindowDisplay, rig: RigFile) -> None:
-        self._display = display
-        self._meanings: dict[str, str] = {
-            key: meaning for meaning, keys in rig.answers.items() for key in keys
-        }
-        self._meanings[rig.stop_key] = "stop"
-
-    def listen(self, step: object, onset_s: float) -> Sequence[KeyPress]:
-        """What was pressed before the patient could have seen the screen."""
-        return self.poll()
-
-    def poll(self) -> Sequence[KeyPress]:
-        """Presses since the last call, by meaning; keys without a meaning keep their name."""
-        return [
-            KeyPress(self._meanings.get(key, key), key, time_s)
-            for key, time_s in self._display.presses()
-        ]
 
 
 def refresh_rate(flips_s: Sequence[float]) -> float | None:
@@ -245,7 +264,20 @@ def refresh_rate(flips_s: Sequence[float]) -> float | None:
     return 1 / statistics.fmean(valid)
 
 
-def _open_window(rig: RigFile) -> Any:
+def _patches(rig: RigFile, width: int, height: int) -> tuple[Patch | None, Patch | None]:
+    """The photodiode's patch when it is lit, and when it is not; at the very corner."""
+    where = rig.screen.sync_patch
+    if not where:
+        return None, None
+    side_px = round(rig.screen.sync_patch_cm * width / rig.screen.width_cm)
+    wide, high = 2 * side_px / width, 2 * side_px / height
+    left = -1.0 if where.endswith("left") else 1 - wide
+    bottom = -1.0 if where.startswith("bottom") else 1 - high
+    white, black = (Patch(level, left, bottom, left + wide, bottom + high) for level in (1.0, 0.0))
+    return (white, black) if rig.screen.sync_patch_lit == "white" else (black, white)
+
+
+def _open_window(rig: RigFile, theme: Theme) -> Any:
     from psychopy import logging
 
     logging.console.setLevel(logging.CRITICAL)
@@ -256,7 +288,7 @@ def _open_window(rig: RigFile) -> Any:
             size=rig.screen.window_px,
             fullscr=rig.screen.full_screen,
             screen=rig.screen.number,
-            color=(GROUND,) * 3,
+            color=(theme.ground,) * 3,
             colorSpace="rgb255",
             units="pix",
             allowGUI=not rig.screen.full_screen,
@@ -273,64 +305,3 @@ def _open_window(rig: RigFile) -> Any:
     window.mouseVisible = False
     window.recordFrameIntervals = False
     return window
-
-
-def _renderer() -> str:
-    from pyglet import gl
-
-    return str(gl.gl_info.get_renderer())
-
-
-def _upload(image: Any) -> int:
-    from pyglet import gl
-
-    name = c_uint()
-    gl.glGenTextures(1, name)
-    gl.glBindTexture(gl.GL_TEXTURE_2D, name.value)
-    for setting in (gl.GL_TEXTURE_MIN_FILTER, gl.GL_TEXTURE_MAG_FILTER):
-        gl.glTexParameteri(gl.GL_TEXTURE_2D, setting, gl.GL_NEAREST)
-    gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 1)
-    stored, given = (
-        (gl.GL_LUMINANCE8, gl.GL_LUMINANCE) if image.mode == "L" else (gl.GL_RGB8, gl.GL_RGB)
-    )
-    gl.glTexImage2D(
-        gl.GL_TEXTURE_2D, 0, stored, image.width, image.height, 0, given, gl.GL_UNSIGNED_BYTE,
-        image.tobytes(),
-    )  # fmt: skip
-    return int(name.value)
-
-
-def _delete(texture: int) -> None:
-    from pyglet import gl
-
-    gl.glDeleteTextures(1, c_uint(texture))
-
-
-def _draw(textures: Sequence[_Texture]) -> None:
-    from pyglet import gl
-
-    gl.glUseProgram(0)
-    for matrix in (gl.GL_PROJECTION, gl.GL_MODELVIEW):
-        gl.glMatrixMode(matrix)
-        gl.glPushMatrix()
-        gl.glLoadIdentity()
-    gl.glActiveTexture(gl.GL_TEXTURE0)
-    gl.glEnable(gl.GL_TEXTURE_2D)
-    gl.glDisable(gl.GL_BLEND)
-    gl.glColor4f(1, 1, 1, 1)
-    for name, _, left, bottom, right, top in textures:
-        gl.glBindTexture(gl.GL_TEXTURE_2D, name)
-        gl.glBegin(gl.GL_QUADS)
-        for s, t, x, y in (
-            (0, 1, left, bottom),
-            (1, 1, right, bottom),
-            (1, 0, right, top),
-            (0, 0, left, top),
-        ):
-            gl.glTexCoord2f(s, t)
-            gl.glVertex2f(x, y)
-        gl.glEnd()
-    gl.glDisable(gl.GL_TEXTURE_2D)
-    for matrix in (gl.GL_MODELVIEW, gl.GL_PROJECTION):
-        gl.glMatrixMode(matrix)
-        gl.glPopMatrix()

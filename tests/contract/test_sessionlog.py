@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from task.contract.errors import LogError
-from task.contract.sessionlog import LOG_NAME, Event, Header, Kind, LogWriter, SessionLog, read_log
+from task.contract.sessionlog import LOG_NAME, Event, Header, Kind, SessionLog, read_log
+from task.logwriter import LogWriter
 
 HEADER = Header(
     session=123_456,
@@ -174,7 +175,7 @@ def test_what_a_write_did_not_take_is_written_again(
     assert read_log(path) == SessionLog(HEADER, EVENTS, {"how": "completed"})
 
 
-def test_a_full_disk_is_told_once_and_what_was_written_stays_readable(
+def test_a_full_disk_is_told_and_what_it_refused_follows_when_there_is_space(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = LogWriter(path, HEADER)
@@ -191,17 +192,61 @@ def test_a_full_disk_is_told_once_and_what_was_written_stays_readable(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", nearly_full)
-        with pytest.raises(LogError) as error:
-            log.write(EVENTS[2:])
-    assert str(error.value) == (
-        f"{path}: cannot be written: No space left on device; what was shown until now is in the"
-        " log"
-    )
-    log.write(EVENTS[3:])  # there is space again, but half an event stands in between
-    log.end({"how": "failed"})
-    assert read_log(path) == SessionLog(HEADER, EVENTS[:2], None)
+        log.write(EVENTS[2:3])
+    assert log.trouble == f"{path}: cannot be written: No space left on device"
+    assert read_log(path) == SessionLog(HEADER, EVENTS[:2], None)  # half an event at its end
+    log.write(EVENTS[3:])  # there is space again
+    log.end({"how": "completed"})
+    assert read_log(path) == SessionLog(HEADER, EVENTS, {"how": "completed"})
     with pytest.raises(OSError):
         os.close(log.descriptor)  # it was closed
+
+
+def test_a_log_that_no_disk_takes_to_the_end_says_what_is_lost(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LogWriter(path, HEADER)
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        log.write(EVENTS)
+        log.end({"how": "completed"})
+    assert log.trouble == (
+        f"{path}: cannot be written: No space left on device; the last 5 lines are lost: no place"
+        " took them"
+    )
+
+
+# A log that goes on ----------------------------------------------------------------------------
+
+RESUMED = Event(9.0, "RUN", detail={"resumed": {"block": 0, "trial": 0}, "port": {}})
+
+
+@pytest.mark.parametrize("tail", [b"", b'{"time_s":1', bytes(300), b"\xff\xfe{"])
+def test_a_log_cut_short_anywhere_can_go_on(tail: bytes, path: Path) -> None:
+    path.write_bytes(written(path) + tail)
+    log = LogWriter(path, None)
+    log.write([RESUMED])
+    log.end({"how": "completed"})
+    assert read_log(path) == SessionLog(HEADER, (*EVENTS, RESUMED), {"how": "completed"})
+
+
+def test_the_ending_of_a_run_that_was_resumed_is_an_event(path: Path) -> None:
+    written(path, ending={"how": "stopped"})
+    log = LogWriter(path, None)
+    log.write([RESUMED])
+    log.end({"how": "completed"})
+    ended = Event(EVENTS[-1].time_s, "ENDED", detail={"how": "stopped"})
+    assert read_log(path).events == (*EVENTS, ended, RESUMED)
+
+
+def test_a_log_that_is_not_there_cannot_go_on(path: Path) -> None:
+    with pytest.raises(LogError) as error:
+        LogWriter(path, None)
+    assert str(error.value) == f"{path}: the log cannot be written: No such file or directory"
 
 
 # What cannot be read -------------------------------------------------------------------------

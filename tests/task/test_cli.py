@@ -19,7 +19,7 @@ import pytest
 from task import cli
 from task.contract.catalog import read_catalog
 from task.contract.sessionlog import LOG_NAME, read_log
-from task.plan import plan_file
+from task.planning import plan_file
 from task.protocol import read_protocol
 from task.rigs.simulated import simulated_rig
 from task.session import new_folder, run_session
@@ -137,9 +137,12 @@ def test_check_tells_a_missing_set(imagery: Imagery, tiny: Path) -> None:
 
 
 def test_check_tells_words_that_cannot_be_drawn(imagery: Imagery, tiny: Path) -> None:
-    tiny.write_text(TINY.replace("[texts]", '[texts]\nend = "终 end"'), encoding="utf-8")
+    tiny.write_text(TINY.replace("[texts]", '[texts]\nend = "\ue000 end"'), encoding="utf-8")
     code, _, err = imagery("check", "tiny.toml")
-    assert (code, err) == (2, "tiny.toml: '终 end': the font has no 终; use other words\n")
+    assert (code, err) == (
+        2,
+        "tiny.toml: '\\ue000 end': no font here has \ue000; use other words\n",
+    )
 
 
 def test_check_shows_names_as_they_are(imagery: Imagery, tiny: Path) -> None:
@@ -399,7 +402,8 @@ def test_a_run_whose_cable_was_pulled_says_so_at_the_end(
     assert log.ending and log.ending["how"] == "interrupted"
     lost, codes = log.ending["codes_lost"], log.ending["codes"]
     assert 0 < lost < codes == len([e for e in log.events if e.code is not None])
-    assert out.splitlines()[-2].startswith("interrupted: ")
+    assert out.splitlines()[-3].startswith("interrupted: ")
+    assert out.splitlines()[-1].startswith("to go on with it: imagery resume ")
     assert err.splitlines()[-1].startswith(
         f"TRIGGERS LOST: {lost} of {codes} codes did not leave the trigger port"
     )

@@ -1,7 +1,5 @@
 """What was planned, what went over the lines, and what stands in the log are one and the same."""
 
-import errno
-import os
 import signal
 import subprocess
 import sys
@@ -16,25 +14,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from task.contract.codes import CODE_TABLE, SWEEP_OFFSETS, SWEEP_VALUES, read_labels
-from task.contract.errors import LogError
 from task.contract.sessionlog import Event, read_log
 from task.flow import Position
-from task.logwriter import LogWriter
 from task.plan import Screen
-from task.present import Going, present
+from task.present import Going
 from task.rigs.simulated import SimulatedPort, simulated_rig
 from tests.task.staged import (
     IMAGERY,
     PERIOD_S,
     SCREENING,
-    SESSION,
     TINY,
     PlanOf,
     Present,
     Shown,
     assert_lines_and_log_agree,
     assert_lines_rest_between_codes,
-    header_of,
     planned_codes,
     staged,
 )

@@ -15,7 +15,8 @@ from task.contract.catalog import MANIFEST, read_catalog
 from task.contract.codes import MAX_SESSION
 from task.contract.errors import RigError, UserError
 from task.contract.sessionlog import LOG_NAME, read_log
-from task.plan import Plan, plan_file
+from task.plan import Plan
+from task.planning import plan_file
 from task.protocol import read_protocol
 from task.rig import Rig
 from task.rigs.simulated import simulated_rig
@@ -46,6 +47,8 @@ reason = "no epilepsy"
 """
 PlanOf = Callable[..., Plan]
 
+RIG = b'name = "bedside"\n[triggers]\ndevice = "none"\n'
+
 
 def rig_at(refresh_hz: float) -> Rig:
     return simulated_rig(refresh_hz, pulse_s=0.005, gap_s=0.005, seed=1)
@@ -56,14 +59,12 @@ def outcome(tmp_path: Path, pet_folder: Path) -> Outcome:
     """A short session, presented."""
     path = tmp_path / "tiny_protocol.toml"
     path.write_bytes(PROTOCOL.replace("\n", "\r\n").encode())
-    rig_file = tmp_path / "bedside.toml"
-    rig_file.write_text('name = "bedside"\n[triggers]\ndevice = "none"\n')
     file, catalog = read_protocol(path), read_catalog(pet_folder)
     plan = plan_file(file, catalog, seed=3, refresh_hz=60.0, spacing_frames=2)
     return run_session(
         new_folder(tmp_path / "data", "P07", plan.name),
         file,
-        rig_file,
+        RIG,
         catalog,
         pet_folder / MANIFEST,
         plan,
@@ -78,12 +79,12 @@ def test_a_session_folder_holds_all_that_is_needed_later(
 ) -> None:
     names = {path.name for path in outcome.folder.iterdir()}
     assert names == {LOG_NAME, "plan.json", "protocol.toml", "rig.toml", MANIFEST}
-    for name, source in {
-        "protocol.toml": tmp_path / "tiny_protocol.toml",
-        "rig.toml": tmp_path / "bedside.toml",
-        MANIFEST: pet_folder / MANIFEST,
+    for name, data in {
+        "protocol.toml": (tmp_path / "tiny_protocol.toml").read_bytes(),
+        "rig.toml": RIG,
+        MANIFEST: (pet_folder / MANIFEST).read_bytes(),
     }.items():
-        assert (outcome.folder / name).read_bytes() == source.read_bytes()
+        assert (outcome.folder / name).read_bytes() == data
 
 
 def test_the_header_lets_every_copy_be_verified(outcome: Outcome) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from analysis.readers import read_log
 from task.contract.codes import CODE_TABLE
 from task.contract.errors import LogError
-from task.contract.sessionlog import Event, Header, LogWriter
+from task.contract.sessionlog import Event, Header
+from task.logwriter import LogWriter
 
 HEADER = Header(
     session=1,

@@ -1,16 +1,17 @@
 """A rig is opened whole or not at all; a robot does not take the keyboard away."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import pytest
 
 from task.contract.errors import RigError
 from task.plan import BLANK, Step
 from task.rig import KeyPress
-from task.rigfile import RigFile, Triggers
-from task.rigs import bedside
-from task.rigs.ports import SerialPort
+from task.rigfile import RigFile
+from task.rigs import bedside, triggers
 from task.rigs.simulated import Robot
+from task.rigs.triggers.serial_port import SerialPort
+from task.triggers import RawByte
 
 ASKED = Step("SEARCH_ON", BLANK, 120, ("yes", "no"), "yes")
 RATED = Step("RATING_ON", BLANK, 120, tuple("12345"))
@@ -22,13 +23,21 @@ def rig_file(*, robot: bool) -> RigFile:
 
 
 class Window:
-    """A window in which somebody presses a key."""
+    """A window in which somebody presses another key whenever one looks: F1, F2 ..."""
 
     def __init__(self, *_: object) -> None:
         self.closed = False
+        self.handle = self
+        self._symbols = iter(range(0xFFBE, 0xFFCA))
+        self._handlers: dict[str, Callable[..., object]] = {}
 
-    def presses(self) -> Sequence[tuple[str, float]]:
-        return [("f1", 0.0)]
+    def push_handlers(self, **handlers: Callable[..., object]) -> None:
+        self._handlers = handlers
+
+    def dispatch_events(self) -> None:
+        symbol = next(self._symbols)
+        self._handlers["on_key_press"](symbol, 0)
+        self._handlers["on_key_release"](symbol, 0)
 
     def close(self) -> None:
         self.closed = True
@@ -37,9 +46,11 @@ class Window:
 def test_a_port_is_given_back_where_no_window_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[SerialPort] = []
 
-    def open_port(triggers: Triggers) -> SerialPort:
-        opened.append(SerialPort(triggers))
-        return opened[-1]
+    def open_port(device: RawByte) -> SerialPort:
+        port = triggers.open_port(device)
+        assert isinstance(port, SerialPort)
+        opened.append(port)
+        return port
 
     def no_window(*_: object) -> None:
         raise RigError("no window can be opened")
@@ -48,18 +59,18 @@ def test_a_port_is_given_back_where_no_window_opens(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(bedside, "WindowDisplay", no_window)
     with pytest.raises(RigError, match="no window can be opened"):
         bedside.open_rig(rig_file(robot=False), {}, "", 0)
-    assert not opened[0]._serial.is_open
+    assert not opened[0].set(5).done, "it is closed"
 
 
 @pytest.mark.parametrize("robot", [False, True])
 def test_whoever_stands_at_the_keyboard_is_heard(
-    robot: bool, monkeypatch: pytest.MonkeyPatch
+    robot: bool, screen: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bedside, "WindowDisplay", Window)
     rig = bedside.open_rig(rig_file(robot=robot), {}, "", 0)
     assert [press.meaning for press in rig.keys.listen(ASKED, -1000.0)] == ["f1"]
     meanings = [press.meaning for press in rig.keys.poll()]
-    assert meanings[0] == "f1" and len(meanings) == 1 + robot
+    assert meanings[0] == "f2" and len(meanings) == 1 + robot
     rig.close()
 
 
