@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -24,9 +24,12 @@ from task.flicker import flashes_per_s
 from task.plan import PictureItem, Plan
 from task.planning import USUAL_REFRESH_HZ, plan_file
 from task.protocol import ProtocolFile, read_protocol
-from task.rig import Display, Rig, spacing_frames
+from task.rig import Display, spacing_frames
 from task.rigfile import RigFile, read_rig
-from task.session import Outcome
+from task.session import Outcome, software
+
+if TYPE_CHECKING:
+    from task.ready import Ready
 
 app = typer.Typer(
     name="imagery",
@@ -49,6 +52,10 @@ ProtocolArgument = Annotated[
 ]
 RigOption = Annotated[
     str | None, typer.Option("--rig", help="a rig file, or the name of one in protocols/rigs/")
+]
+OverrideOption = Annotated[
+    list[str] | None,
+    typer.Option(help='go on although a check is red: NAME="who answers for it"; repeatable'),
 ]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="of every random choice")]
 
@@ -82,6 +89,29 @@ def setup() -> None:
     for name in SETS:
         with progress(f"measuring {name}") as step:
             set_features(places.STIMULI / name, step)
+
+
+@app.command()
+def bundle(
+    platform: Annotated[str, typer.Option(help="the laptop's system: win, mac or linux")],
+    out: Annotated[
+        Path | None, typer.Option(help="folder to make; data/imagery_PLATFORM if not said")
+    ] = None,
+    zipped: Annotated[bool, typer.Option("--zip", help="make FOLDER.zip of it, too")] = False,
+) -> None:
+    """Make a folder for a laptop without network: program, packages, pictures, fonts."""
+    from task.bundle import make_bundle
+
+    folder = out or places.DATA / f"imagery_{platform}"
+    if out is None:
+        places.DATA.mkdir(exist_ok=True)
+    made = make_bundle(platform, folder, zipped=zipped, say=console.print)
+    console.print(
+        f"[b]{escape(str(folder))}[/b]  {made.size_bytes / 1e6:.0f} MB, {made.wheels} packages;"
+        " START.txt in it says what to do on the laptop"
+    )
+    for note in made.notes:
+        console.print(f"  [yellow]note[/]  {escape(note)}")
 
 
 @app.command()
@@ -184,14 +214,56 @@ def plan(
 
 
 @app.command()
+def preflight(
+    protocol: ProtocolArgument,
+    rig: RigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the same rows, as JSON")] = False,
+    questions: Annotated[
+        bool, typer.Option(help="ask for each key, what the recorder saw, whether a tone was heard")
+    ] = True,
+    data: Annotated[Path, typer.Option(help="where session folders are made")] = places.DATA,
+) -> None:
+    """Try everything a session needs, and show it as traffic lights.  Red: exit code 2."""
+    import time
+    from datetime import datetime
+
+    from task.lights import Light, worst
+    from task.preflight_table import document, table
+    from task.ready import judged
+
+    begun_s = time.monotonic()
+    file = read_protocol(places.find_protocol(protocol))
+    machine = _rig_file(rig)
+    with _opened(file, machine, data, 0, fonts=False) as ready:
+        asked = [*ready.asked_on_screen(), *ready.asked_aloud(_ask)] if questions else []
+    checks = judged(ready, asked)
+    if as_json:
+        said = document(
+            checks,
+            protocol=file.protocol.name,
+            rig=machine.name,
+            software=software(),
+            now=datetime.now().astimezone(),
+            took_s=time.monotonic() - begun_s,
+        )
+        print(json.dumps(said, indent=1, ensure_ascii=False))
+    else:
+        console.print(table(checks))
+    if worst(checks) is Light.RED:
+        sys.exit(2)
+
+
+@app.command()
 def run(
     protocol: ProtocolArgument,
     subject: Annotated[str, typer.Option(help="subject code; no name")],
     rig: RigOption = None,
     seed: SeedOption = None,
     data: Annotated[Path, typer.Option(help="where session folders are made")] = places.DATA,
+    override: OverrideOption = None,
 ) -> None:
     """Present a protocol to a patient.  Escape pauses at any time; nothing shown is ever lost."""
+    from task.lights import read_overrides
     from task.session import (
         check_refresh,
         check_subject,
@@ -202,6 +274,7 @@ def run(
     )
 
     check_subject(subject)
+    overrides = read_overrides(override or ())
     file = read_protocol(places.find_protocol(protocol))
     catalog = places.catalog_of(file)
     rig_path = places.find_rig(rig or places.DEFAULT_RIG)
@@ -209,9 +282,11 @@ def run(
     rig_data = rig_path.read_bytes()
     chosen = new_session_number() if seed is None else seed
     _plans(file, catalog, machine)  # refuse before a window opens
-    with _opened(machine, catalog, file.protocol.banner, chosen) as opened:
-        made = _plan(file, catalog, machine, opened.display.refresh_hz, chosen, opened.display)
-        check_refresh(made, opened)
+    with _opened(file, machine, data, chosen) as ready:
+        _say_rig(ready)
+        opened, made, used = ready.for_a_patient(overrides)
+        if "refresh" not in used:
+            check_refresh(made, opened)
         rehearse(made, opened)
         folder = new_folder(data, subject, made.name)
         with progress(made.name) as step:
@@ -225,6 +300,7 @@ def run(
                 opened,
                 subject=subject,
                 session=new_session_number(),
+                overrides=used,
                 progress=step,
             )
     _say_outcome(outcome)
@@ -240,47 +316,86 @@ def resume(
     stimuli: Annotated[
         Path | None, typer.Option(help="the set it shows, if not one that ships")
     ] = None,
+    override: OverrideOption = None,
 ) -> None:
     """Go on with a session that was cut short: same plan, same folder, same log."""
     import time
 
+    from task.lights import read_overrides
+    from task.ready import opened
     from task.session import RIG_NAME, read_session, resume_session
 
     if at not in ("block", "trial"):
         raise UserError(f"--at {at}: give `block` or `trial`")
+    overrides = read_overrides(override or ())
     plan, log = read_session(session)
     catalog = read_catalog(stimuli or places.STIMULI / log.header.catalog)
     if catalog.sha256 != log.header.catalog_sha256:
         raise UserError(f"{catalog.name}: is not the picture set that this session showed")
     kept = session / RIG_NAME
     machine = read_rig(places.find_rig(rig) if rig else kept)
-    with (
-        _opened(machine, catalog, plan.banner, plan.seed) as opened,
-        progress(plan.name) as step,
-    ):
-        outcome = resume_session(
-            session, opened, at_trial=at == "trial", now_s=time.perf_counter(), progress=step
-        )
+    with opened(
+        machine,
+        catalog,
+        lambda _: plan,
+        banner=plan.banner,
+        theme=plan.theme,
+        sounds_in=session,
+        data=session.parent,
+        seed=plan.seed,
+    ) as ready:
+        _say_rig(ready)
+        rig_opened, _, used = ready.for_a_patient(overrides)
+        with progress(plan.name) as step:
+            outcome = resume_session(
+                session,
+                rig_opened,
+                at_trial=at == "trial",
+                now_s=time.perf_counter(),
+                overrides=used,
+                progress=step,
+            )
     _say_outcome(outcome)
 
 
 @contextmanager
-def _opened(machine: RigFile, catalog: Catalog, banner: str, seed: int) -> Iterator[Rig]:
-    """The rig, on the user's display or a virtual one."""
-    from task.rigs.bedside import open_rig
-    from task.rigs.virtual import display_here
+def _opened(
+    file: ProtocolFile, machine: RigFile, data: Path, seed: int, *, fonts: bool = True
+) -> Iterator["Ready"]:
+    """The rig, opened and judged for a protocol."""
+    from task.ready import opened
 
-    files = {picture.id: picture.path for picture in catalog.pictures.values()}
-    with display_here() as virtual:
-        if virtual:
-            console.print(f"no display here: {virtual}")
-        if machine.triggers.device == "none":
-            console.print("[yellow]rig without triggers: the recording will hold no codes[/]")
-        opened = open_rig(machine, files, banner, seed)
-        try:
-            yield opened
-        finally:
-            opened.close()
+    catalog = places.catalog_of(file)
+
+    def made(display: Display) -> Plan:
+        return _plan(file, catalog, machine, display.refresh_hz, seed, display, fonts=fonts)
+
+    with opened(
+        machine,
+        catalog,
+        made,
+        banner=file.protocol.banner,
+        theme=file.protocol.look.theme,
+        sounds_in=file.folder,
+        data=data,
+        seed=seed,
+    ) as ready:
+        yield ready
+
+
+def _say_rig(ready: "Ready") -> None:
+    if ready.virtual:
+        console.print(f"no display here: {ready.virtual}")
+    if ready.rig.triggers.device == "none":
+        console.print("[yellow]rig without triggers: the recording will hold no codes[/]")
+
+
+def _ask(question: str) -> str | None:
+    """The operator's answer; None where nobody is there to give one."""
+    try:
+        return console.input(f"{escape(question)}: ")
+    except EOFError:
+        return None
 
 
 def _say_outcome(outcome: Outcome) -> None:
@@ -524,9 +639,11 @@ def _plan(
     refresh_hz: float,
     seed: int,
     display: Display | None = None,
+    *,
+    fonts: bool = True,
 ) -> Plan:
     """The plan, in blocks that fit the display if there is one."""
-    from task.bitmaps import undrawable
+    from task.fonts import undrawable
 
     made = plan_file(
         file,
@@ -536,7 +653,8 @@ def _plan(
         spacing_frames=spacing_frames(rig.triggers.pulse_s, rig.triggers.gap_s, refresh_hz),
         at_once=_pictures_at_once(file, catalog, display) if display else None,
     )
-    strange = {text: missing for text in made.texts if (missing := undrawable(text))}
+    texts = made.texts if fonts else ()
+    strange = {text: missing for text in texts if (missing := undrawable(text))}
     if strange:
         said = (f"{text!r}: no font here has {missing}" for text, missing in strange.items())
         raise UserError("\n".join(f"{file.source.file}: {line}; use other words" for line in said))

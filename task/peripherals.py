@@ -10,6 +10,22 @@ Meaning = Literal["yes", "no", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
 Button = Literal["0", "1", "2", "3", "4", "5", "6", "7"]
 
 
+# What keys and boxes can say that is no answer, whatever a screen waits for.
+NOT_ANSWERS = frozenset(
+    {
+        "bounce",
+        "held",
+        "repeat",
+        "modifier",
+        "release",
+        "early",
+        "unreadable",
+        "box lost",
+        "box back",
+    }
+)
+
+
 class SoundOut(Table):
     """The loudspeaker or headphones."""
 

@@ -35,6 +35,7 @@ from task.plan import (
     Trial,
     sounds_of,
 )
+from task.peripherals import NOT_ANSWERS
 from task.rig import KeyPress, Rig
 from task.stage import Stage
 
@@ -43,8 +44,6 @@ Progress = Callable[[int, int], None]
 SOONEST_ANSWER_S = 0.1  # nobody reacts faster: what comes before was meant for something else
 _REOPEN_EVERY_S = 1.0
 _BEFORE_GOING_ON_S = 1.0
-# What a device tells about itself or its keys; never an answer, not even where any key will do.
-_NO_ANSWERS = frozenset({"held", "bounce", "box lost", "box back"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,7 @@ class Going:
     used : numbers of presentations that were given before
     superseded : presentations of the block that is shown again
     clock_offset_s : what brings the rig's clock to that of the log
+    overrides : checks before this run that were red, and who answered for going on
     """
 
     position: Position = START
@@ -64,6 +64,7 @@ class Going:
     superseded: tuple[int, ...] = ()
     clock_offset_s: float = 0.0
     resumed: bool = False
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error: the operator's wish
@@ -148,6 +149,7 @@ class _Presenter:
             detail["sound"] = rig.sound.description
         if self._going.resumed:
             detail["resumed"] = self._going.position._asdict()
+            detail["overrides"] = dict(self._going.overrides)
         self._show(BLANK, self._plan.sweep_frames, [Event(0.0, "RUN", detail=detail)])
         self._mark(Code.RUN_START, named=True)
         if self._going.superseded:
@@ -265,7 +267,7 @@ class _Presenter:
         payload = self._plan.announced and number < MAX_PRESENTATION
         identity = announce_presentation(self._session, number) if payload else ()
         try:
-            for step in trial.steps:
+            for place, step in enumerate(trial.steps):
                 onset = Message(step.code, self._plan.codes[step.code], number)
                 numbering = self._announcement("TRIAL", identity, number)
                 self._stage.lines.plan(self._stage.frame, (onset, *numbering))
@@ -273,7 +275,8 @@ class _Presenter:
                 if step.answers:
                     self._ask(step, number, begins)
                 else:
-                    self._show(step.screen, step.frames, begins, number)
+                    following = self._following(position, place)
+                    self._show(step.screen, step.frames, begins, number, following)
                 self._stage.end_step(number)
                 begins, identity = [], ()
         except _Interrupted as interruption:
@@ -349,14 +352,28 @@ class _Presenter:
         frames: int,
         begins: Sequence[Event] = (),
         number: int | None = None,
+        following: Screen = BLANK,
     ) -> None:
         """A screen for so many frames; only a presentation is ever interrupted."""
         last = self._stage.frame + frames
+        sounding = bool(sounds_of([following]))
         while self._stage.frame < last:
             self._stage.flip(screen, last, begins)
             begins = ()
+            left = last - self._stage.frame
+            if sounding and left <= self._stage.lead_frames:
+                sounding = False
+                self._stage.foretell(following, left + 1)
             presses = self._heeded(self._rig.keys.poll(), number)
             self._log_presses(presses, number, "KEY")
+
+    def _following(self, position: Position, place: int) -> Screen:
+        """The screen after a step, if nothing unforeseen happens: its sounds are set in advance."""
+        trials = self._plan.blocks[position.block].trials
+        later = trials[position.trial].steps[place + 1 :]
+        if not later and position.trial + 1 < len(trials):
+            later = trials[position.trial + 1].steps
+        return later[0].screen if later else BLANK
 
     @property
     def _idle(self) -> bool:
@@ -380,6 +397,10 @@ class _Presenter:
             if press.meaning == "pause":
                 self._stage.write([Event(press.time_s, "PAUSE", detail={"key": press.key})])
                 self._interrupt(_Interrupted("pause", Desk("Pause")), number)
+            elif press.meaning == "box lost":
+                self._stage.write([Event(press.time_s, "BOX_LOST", detail={"key": press.key})])
+                said = Desk("RESPONSE BOX LOST\nCheck its cable", alarm=True)
+                self._interrupt(_Interrupted("response box lost", said), number)
             else:
                 yield press
         if self._closing:
@@ -431,6 +452,8 @@ class _Presenter:
         for press in self._rig.keys.poll():
             if press.meaning == "interrupt":
                 raise KeyboardInterrupt
+            if press.meaning == "box back":
+                desk = replace(desk, title="The response box is back", alarm=False)
             typing = desk.note
             desk, command = desk.pressed(press, self._rig.operator)
             if typing is None and desk.note is not None:
@@ -504,7 +527,7 @@ def _waits(trial: Trial) -> bool:
 
 
 def _answers(step: Step, press: KeyPress) -> bool:
-    if press.meaning in _NO_ANSWERS:
+    if press.meaning in NOT_ANSWERS:
         return False
     return press.meaning in step.answers or ANY_KEY in step.answers
 

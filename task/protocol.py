@@ -9,10 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, PositiveInt, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PositiveInt,
+    WithJsonSchema,
+    model_validator,
+)
 
-from task.contract.settings import Settings, Table, parse, read_settings
+from task.contract.settings import Settings, Table, did_you_mean, parse, read_settings
 from task.published import DESIGNS
+
+
+def _published(name: str) -> str:
+    if name not in DESIGNS:
+        raise ValueError(
+            f"no such design{did_you_mean(name, DESIGNS)}; there are {', '.join(DESIGNS)}"
+        )
+    return name
+
 
 Seconds = Annotated[float, Field(gt=0, le=600)]
 SecondsOrNone = Annotated[float, Field(ge=0, le=600)]
@@ -44,7 +60,9 @@ Cues = Annotated[
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Line = Annotated[str, Field(min_length=1, max_length=300)]
 Hertz = Annotated[float, Field(ge=100, le=4000)]
-PublishedDesign = Literal[tuple(DESIGNS)]  # type: ignore[valid-type]
+PublishedDesign = Annotated[
+    str, AfterValidator(_published), Field(json_schema_extra={"enum": list(DESIGNS)})
+]
 
 
 class Pictures(Table):

@@ -97,6 +97,9 @@ class Keys(Protocol):
     def typed(self) -> str:
         """Characters typed since the last call, for the operator's notes; "\\b" takes one back."""
 
+    def close(self) -> None:
+        """Give devices back."""
+
 
 class Sound(Protocol):
     """A loudspeaker or headphones."""
@@ -135,6 +138,7 @@ class Rig:
     def close(self) -> None:
         """Lines to rest first."""
         self.port.close()
+        self.keys.close()
         if self.sound:
             self.sound.close()
         self.display.close()

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from task.contract.settings import Table, parse, read_settings
+from task.peripherals import Meaning, ResponseBox, SoundOut
 from task.triggers import Triggers
 
-Meaning = Literal["yes", "no", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
 Keys = Annotated[tuple[str, ...], Field(min_length=1)]
 _ANSWERS: dict[Meaning, tuple[str, ...]] = {
     "yes": ("y", "right", "return"),
@@ -58,7 +58,7 @@ class Screen(Table):
         1.5, description="side of that patch, centimetres"
     )
     sync_patch_lit: Literal["white", "black"] = Field(
-        "white", description="what the patch turns to with the first screen of a trial"
+        "white", description="what it turns to with the first screen of a block: white or black"
     )
 
 
@@ -91,6 +91,10 @@ class RigFile(Table):
         {}, description="keys by meaning: yes, no, 0 to 9; others keep their usual keys"
     )
     operator: Operator = Field(Operator(), description="the operator's keys")
+    sound: SoundOut | None = Field(None, description="the loudspeaker; none if not said")
+    response_box: ResponseBox | None = Field(
+        None, description="the patient's box of buttons, beside the keyboard; none if not said"
+    )
     robot: bool = Field(False, description="a robot answers instead of a patient (demonstration)")
 
     @model_validator(mode="after")

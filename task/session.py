@@ -146,7 +146,7 @@ def run_session(
         rig=rig.name,
         started=datetime.now().astimezone().isoformat(timespec="milliseconds"),
         codes=dict(plan.codes),
-        software=_software(),
+        software=software(),
         safety=plan.safety,
         overrides=overrides or {},
     )
@@ -155,7 +155,13 @@ def run_session(
 
 
 def resume_session(
-    folder: Path, rig: Rig, *, at_trial: bool, now_s: float, progress: Progress | None = None
+    folder: Path,
+    rig: Rig,
+    *,
+    at_trial: bool,
+    now_s: float,
+    overrides: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Go on with a session that was cut short, by its own plan and in its own log.
 
@@ -163,6 +169,7 @@ def resume_session(
     ----------
     at_trial : at the trial that was cut short, not at the start of its block
     now_s : the rig's clock, now
+    overrides : checks before this run that were red, and who answered for going on
 
     Raises
     ------
@@ -172,7 +179,9 @@ def resume_session(
     plan, log = read_session(folder)
     now = datetime.now().astimezone()
     going = going_on(plan, log, at_trial=at_trial, now_s=now_s, now=now)
-    check_refresh(plan, rig)
+    if "refresh" not in (overrides or {}):
+        check_refresh(plan, rig)
+    going = replace(going, overrides=overrides or {})
     writer = LogWriter(folder / LOG_NAME, None, elsewhere=elsewhere())
     return _presented(folder, plan, rig, writer, log.header.session, going, progress)
 
@@ -188,8 +197,10 @@ def read_session(folder: Path) -> tuple[Plan, SessionLog]:
     log = read_log(folder)
     try:
         text = (folder / PLAN_NAME).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{folder / PLAN_NAME}: cannot be read: {error}") from None
+    except OSError as error:
+        raise UserError(f"{folder / PLAN_NAME}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{folder / PLAN_NAME}: is damaged: {error}") from None
     plan = read_plan(text)
     if plan.sha256 != log.header.plan_sha256:
         raise UserError(f"{folder / PLAN_NAME}: is not the plan that this session was shown by")
@@ -292,7 +303,8 @@ def _write(path: Path, data: bytes) -> None:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _software() -> Mapping[str, str]:
+def software() -> Mapping[str, str]:
+    """What this program is made of: names and versions."""
     found = {"imagery": __version__, "python": platform.python_version(), "os": platform.platform()}
     for package in ("psychopy", "pyglet", "pyserial", "pillow"):
         try:

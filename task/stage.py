@@ -4,6 +4,7 @@ Per frame: draw, swap, change the trigger lines in the swap, write what happened
 The log's clock is the rig's, moved so that a resumed run counts on from the first.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from task.contract.codes import SWEEP_OFFSETS, SWEEP_VALUES
 from task.contract.sessionlog import Event
 from task.lines import Lines, Message
 from task.logwriter import LogWriter
-from task.plan import Plan, Screen, SoundItem, ToneItem
+from task.plan import Plan, Screen, SoundItem, ToneItem, sounds_of
 from task.rig import Rig, Sent, pulse_frames
 
 LATE_PERIODS = 1.5
@@ -33,8 +34,9 @@ class Stage:
         self._plan, self._rig, self._log = plan, rig, log
         self._offset_s = clock_offset_s
         self._late_s = LATE_PERIODS / plan.refresh_hz
-        self._patch = "sync_patch" in rig.display.description
+        self._patch = bool(rig.display.description.get("sync_patch"))
         self._lit = False
+        self._foretold: Screen | None = None  # whose sounds are set already
         self._last_flip_s: float | None = None
         self._rising: Message | None = None  # what the flip under way puts on the lines
         self._sent: Sent | None = None  # once it is there
@@ -68,12 +70,28 @@ class Stage:
         """The next frame may come late, and nobody minds."""
         self._last_flip_s = None
 
+    @property
+    def lead_frames(self) -> int:
+        """How long before its swap a sound should be set; more than the loudspeaker needs."""
+        if not self._rig.sound:
+            return 1
+        lead_s = self._rig.sound.description.get("lead_s", 0.0)
+        assert isinstance(lead_s, float)
+        return math.ceil(lead_s * self._plan.refresh_hz) + 1
+
+    def foretell(self, screen: Screen, frames: int) -> None:
+        """Set the sounds of a screen that will come on after so many more swaps."""
+        self._foretold = screen
+        swap_s = (self._last_flip_s or self.last_s) + frames / self._plan.refresh_hz
+        for item in sounds_of([screen]):
+            self._start(item, swap_s)
+
     def begin_step(self, screen: Screen) -> None:
-        """A new screen: the photodiode's patch changes, its sounds are set for the next swap."""
+        """A new screen: the photodiode's patch changes, sounds that are not set yet are now."""
         self._lit = not self._lit
-        for item in screen:
-            if isinstance(item, ToneItem | SoundItem):
-                self._start(item)
+        if self._foretold is not screen:
+            self.foretell(screen, 1)
+        self._foretold = None
 
     def dim(self) -> None:
         """The photodiode's patch as it is at rest."""
@@ -113,9 +131,7 @@ class Stage:
         """Events into the log, their times on its clock."""
         self._log.write([replace(e, time_s=e.time_s + self._offset_s) for e in events])
 
-    def _start(self, item: ToneItem | SoundItem) -> None:
-        period_s = 1 / self._plan.refresh_hz
-        swap_s = (self._last_flip_s or 0.0) + period_s
+    def _start(self, item: ToneItem | SoundItem, swap_s: float) -> None:
         if self._rig.sound:
             self._rig.sound.start(item, swap_s)
         else:

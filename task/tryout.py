@@ -14,6 +14,7 @@ from PIL import Image
 
 from task.contract.codes import SWEEP_VALUES
 from task.lights import Check, Light
+from task.peripherals import NOT_ANSWERS
 from task.plan import Screen, Step, TextItem, ToneItem
 from task.rig import Display, KeyPress, Keys, Sound, TriggerPort
 
@@ -27,7 +28,6 @@ TONE = ToneItem(660.0, 0.5)
 _LEAD_S = 0.5  # from asking for a tone to its start: more than any device needs
 _PATIENCE_S = 1.5
 _CODE = "QUESTION_ON"
-_NO_PRESS = frozenset(("held", "bounce", "repeat", "modifier"))
 _SEES = {
     "single_pulse": "{n} pulses",
     "pulse_train": "{n} trains of pulses",
@@ -207,7 +207,7 @@ def _ask_key(display: Display, keys: Keys, meaning: str, skip_key: str, key_s: f
                 asked.skipped = True
             elif press.meaning == meaning:
                 asked.key = press.key
-            elif press.meaning not in _NO_PRESS:
+            elif press.meaning not in NOT_ANSWERS:
                 asked.wrong.append(press)
                 hint = TextItem(_wrong_key(press), 0.7, y_deg=3.0)
                 screen = (TextItem(f"Press: {meaning}", 1.2), hint, foot)

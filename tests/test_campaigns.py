@@ -14,10 +14,16 @@ def test_mutated_protocols_give_a_plan_or_a_refusal():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals and SIGKILL are POSIX's")
-@pytest.mark.parametrize("after_s", [0.05, 0.2, 0.4])
-def test_a_killed_session_has_logged_all_but_the_code_in_flight(tmp_path, after_s):
+@pytest.mark.parametrize(
+    ("codes", "way"),
+    [(20, "SIGKILL"), (3000, "SIGKILL"), (1500, "SIGTERM"), (2500, "closed terminal")],
+)
+def test_a_killed_session_has_logged_all_but_the_code_in_flight(tmp_path, codes, way):
     from benchmarks.kills import kill_one
 
-    sent, logged = kill_one(tmp_path, after_s)
-    assert sent > 0
-    assert sent - logged <= 1
+    killed = kill_one(tmp_path, codes, way=way)
+    assert killed.sent >= codes
+    assert killed.missing <= 1
+    if way != "SIGKILL":
+        assert killed.resting
+        assert killed.how == "interrupted"

@@ -117,6 +117,9 @@ class WindowKeys:
         taken, self._presses = self._presses, []
         return taken
 
+    def close(self) -> None:
+        """The keyboard goes with the window."""
+
     def typed(self) -> str:
         """Characters typed since the last call; "\\n" is Return and "\\b" takes one back."""
         taken = "".join(self._typed)

@@ -28,11 +28,6 @@ from task.triggers import XID_BAUDS
 
 clock = time.perf_counter
 
-# Meanings that are no answers, whatever a screen waits for.
-NOT_ANSWERS = frozenset(
-    {"bounce", "held", "release", "early", "unreadable", "box lost", "box back"}
-)
-
 _PATIENCE_S = 0.25  # an XID device answers in a few milliseconds; USB adds up to 16
 _SILENCE_S = 0.05  # a message takes 0.6 ms
 _ASK_EVERY_S = 5.0

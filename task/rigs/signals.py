@@ -39,6 +39,9 @@ class SignalKeys:
         """Nothing is typed."""
         return ""
 
+    def close(self) -> None:
+        """Signals are heard to the end."""
+
     def _hear(self, number: int, _: FrameType | None) -> None:
         if self._asked:
             raise KeyboardInterrupt

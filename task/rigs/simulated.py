@@ -92,9 +92,12 @@ class Robot:
         """A robot writes no notes."""
         return ""
 
+    def close(self) -> None:
+        """Nothing to give back."""
+
     def _decide(self, step: Step) -> tuple[str, float]:
         rng = self._rng
-        if step.code == "RATING_ON":
+        if step.correct is None and len(step.answers) > 2:  # a scale
             return step.answers[int(rng.random() * len(step.answers))], 0.2 + 0.2 * rng.random()
         if step.correct is not None:
             wrong = [a for a in step.answers if a != step.correct]

@@ -68,7 +68,8 @@ def texture_bytes(width: int, height: int, grey: bool) -> int:
 
 def pixels(image: Image.Image) -> Pixels:
     """A bitmap of mode L or RGB, ready to be handed over."""
-    return Pixels(image.width, image.height, tuple(band.tobytes() for band in image.split()))
+    planes = (image,) if image.mode == "L" else image.split()
+    return Pixels(image.width, image.height, tuple(plane.tobytes() for plane in planes))
 
 
 T = TypeVar("T")
@@ -91,7 +92,7 @@ def ahead(items: Iterable[T], make: Callable[[T], R]) -> Iterator[tuple[T, R] | 
         )
         while making:
             item, future = making[0]
-            if not wait([future], _STEP_S).done:
+            if not future.done() and not wait([future], _STEP_S).done:
                 yield None
                 continue
             making.popleft()

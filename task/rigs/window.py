@@ -278,6 +278,9 @@ def _patches(rig: RigFile, width: int, height: int) -> tuple[Patch | None, Patch
 
 
 def _open_window(rig: RigFile, theme: Theme) -> Any:
+    import pyglet
+
+    pyglet.options["debug_gl"] = False  # or every call is followed by another that asks for errors
     from psychopy import logging
 
     logging.console.setLevel(logging.CRITICAL)

@@ -138,6 +138,9 @@ class Script:
     def typed(self) -> str:
         return self.typing.pop(self.stage.flips, "")
 
+    def close(self) -> None:
+        """Nothing to give back."""
+
     def _presses(self, meanings: Sequence[str]) -> list[KeyPress]:
         """`=r` is the key r, with no meaning of its own."""
         return [

@@ -415,8 +415,10 @@ def test_run_says_which_port_is_missing_and_makes_no_folder(pet_folder: Path) ->
     with running(*RUN, cwd=folder) as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert err.startswith("the trigger port '/dev/ttyABSENT' cannot be opened: No such file or ")
-    assert not (folder / "data").exists()
+    said = "the trigger port '/dev/ttyABSENT' cannot be opened: No such file or directory"
+    assert err.startswith(f"not ready for a patient:\n  port: {said}")
+    assert err.endswith("nobody can answer for: port\n")
+    assert list((folder / "data").iterdir()) == []
 
 
 def test_run_refuses_words_that_do_not_fit_before_it_makes_a_folder(pet_folder: Path) -> None:
@@ -428,7 +430,7 @@ def test_run_refuses_words_that_do_not_fit_before_it_makes_a_folder(pet_folder: 
         _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert err.startswith(f"{long!r} does not fit on the screen of 32.9 by ")
-    assert not (folder / "data").exists()
+    assert list((folder / "data").iterdir()) == []
 
 
 # Help ----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from task.contract.catalog import MANIFEST, read_catalog
 from task.contract.errors import RigError, UserError
-from task.contract.sessionlog import LOG_NAME, Event, read_log
+from task.contract.sessionlog import LOG_NAME, read_log
 from task.flow import Position
 from task.logwriter import LogWriter
 from task.plan import Plan
@@ -116,7 +116,7 @@ def test_a_session_folder_is_all_that_is_needed_to_go_on(begun: Callable[[Rig], 
 
 def test_a_session_can_be_resumed_again_and_again(begun: Callable[[Rig], Path]) -> None:
     folder = begun(staged({500: ["interrupt"]})[0])
-    for flip in (400, 700, 300):
+    for flip in (400, 300, 350):
         rig = staged({flip: ["interrupt"]})[0]
         assert resume_session(folder, rig, at_trial=True, now_s=100.0).how == "interrupted"
     assert resume_session(folder, staged()[0], at_trial=True, now_s=100.0).how == "completed"
@@ -155,4 +155,3 @@ def test_a_log_without_events_begins_at_the_beginning(plan_of: PlanOf, tmp_path:
     log.end({})
     going = going_on(plan, read_log(tmp_path), at_trial=False, now_s=9.0, now=NOW)
     assert (going.position, going.used, going.clock_offset_s) == ((0, 0), frozenset(), 0.0)
-    assert isinstance(Event(0.0, "RUN"), Event)

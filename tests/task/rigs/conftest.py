@@ -13,6 +13,9 @@ from task.rigs.virtual import display_here
 @pytest.fixture(scope="session")
 def screen() -> Iterator[None]:
     """Some display; the test is skipped where there is none and no Xvfb."""
+    import pyglet
+
+    pyglet.options["debug_gl"] = False  # as the window does, whichever test comes first
     kept = os.environ.get("DISPLAY")
     if sys.platform.startswith("linux"):
         if shutil.which("Xvfb"):

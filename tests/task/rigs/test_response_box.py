@@ -14,11 +14,11 @@ import pytest
 from pydantic import ValidationError
 
 from task.contract.errors import RigError
-from task.peripherals import ResponseBox
+from task.peripherals import NOT_ANSWERS, ResponseBox
 from task.plan import Step
 from task.rig import KeyPress
 from task.rigs import response_box
-from task.rigs.response_box import NOT_ANSWERS, CedrusKeys, Identity, identify
+from task.rigs.response_box import CedrusKeys, Identity, identify
 
 tty = pytest.importorskip("tty", reason="Windows has no pseudo-terminals")
 STEP = Step("QUESTION_ON", (), 60, ("yes", "no"))
