@@ -229,7 +229,9 @@ def _given_up(log: SessionLog) -> set[int | None]:
 
     A picture seen to its end in such a pass was seen all the same; an imagery block counts whole.
     """
-    kinds = {e.presentation: e.detail["kind"] for e in log.events if e.name == "PRESENTATION"}
+    kinds: dict[int | None, str] = {
+        e.presentation: e.detail["kind"] for e in log.events if e.name == "PRESENTATION"
+    }
     cut = {e.presentation for e in log.events if e.name == "INTERRUPTED"}
     again = {
         number
@@ -258,7 +260,7 @@ def _trial(
 ) -> dict[str, Any] | None:
     kind = Kind(event.detail["kind"])
     onset = codes.get(_ONSETS.get(kind, ""))
-    if onset is None:  # no picture, or cut short before it came on
+    if onset is None or _STOPS[kind] not in codes:  # no picture, or cut short
         return None
     row = {
         "kind": kind.value,
@@ -273,8 +275,8 @@ def _trial(
         cue_s = codes.get("CUE_ON", (np.nan, False))[0]
         row |= {"cue_s": cue_s, "blank_s": cue_s - before_s}
         for name in ("rating", "confidence"):
-            answer = answers.get((event.presentation, f"{name.upper()}_ON"))
-            row[name] = int(answer) if str(answer).isdigit() else np.nan
+            answer = str(answers.get((event.presentation, f"{name.upper()}_ON")))
+            row[name] = int(answer) if answer.isdigit() else np.nan
     return row
 
 

@@ -14,7 +14,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from task.contract.errors import StimulusError
 from task.fonts import face, lettering, ours, runs
-from task.fonts import undrawable as undrawable  # asked for with the bitmaps
 from task.plan import PictureItem, TextItem
 
 BANNER_DEG = 0.45

@@ -7,7 +7,7 @@ end in one message and exit code 2; every other exception is ours and keeps its 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -548,6 +548,62 @@ def _said(share: dict[str, Any]) -> str:
         f"{share['count']} of {share['of']}"
         f" ({share['share']:.0%}, 95 % interval {share['low']:.0%} to {share['high']:.0%})"
     )
+
+
+@app.command()
+def verify(
+    session: Annotated[Path, typer.Argument(help="a session folder")],
+    as_json: Annotated[bool, typer.Option("--json", help="the same, with every number")] = False,
+) -> None:
+    """Re-check a session: files, digests, plan against log, lost codes, late frames, answers."""
+    from analysis.timing_figure import write_timing
+    from analysis.verify import verify_session
+
+    found = verify_session(session)
+    figure = write_timing(found)
+    _say_rows(found.rows, found.document if as_json else None)
+    if figure and not as_json:
+        console.print(f"timing  {figure}")
+    if found.light == "red":
+        sys.exit(2)
+
+
+@app.command()
+def loopback(
+    session: Annotated[Path, typer.Argument(help="a session folder")],
+    recording: Annotated[Path, typer.Argument(help="what the recorder kept of it")],
+    photodiode: Annotated[
+        Path | None, typer.Option(help="the photodiode's trace: .ncs, .csv or .wav")
+    ] = None,
+    threshold: Annotated[
+        str, typer.Option(help="level between dark and light; found by itself if `auto`")
+    ] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="the same, with every number")] = False,
+) -> None:
+    """A lab's first day: what the recorder saw of a session, and when light came."""
+    from analysis.loopback import evaluate
+
+    found = evaluate(session, recording, photodiode, threshold)
+    _say_rows(found.rows, found.document if as_json else None)
+    if found.rig_line and not as_json:
+        console.print(f"for the rig file:\n{escape(found.rig_line)}")
+    if found.light == "red":
+        sys.exit(2)
+
+
+_COLOURS = {"green": "green", "yellow": "yellow", "red": "bold red"}
+
+
+def _say_rows(rows: Sequence[Any], document: dict[str, Any] | None) -> None:
+    """Traffic lights, or all of it as JSON."""
+    if document is not None:
+        print(json.dumps(document, indent=1, ensure_ascii=False))
+        return
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    for row in rows:
+        colour = _COLOURS[row.light]
+        table.add_row(f"[{colour}]{row.light.value}[/]", row.what, escape(row.said))
+    console.print(table)
 
 
 @app.command()

@@ -1,10 +1,10 @@
 """Which font draws a text, and from which characters: what is known of scripts is known here.
 
 Words are drawn in DejaVu Sans, which matplotlib's package carries, so that every machine shows the
-same.  A text with characters that it has not is drawn in the first installed font that has them
-all, those in the folder `fonts/` of the installation before the system's; or, where there is none,
-in the first that has what DejaVu Sans has not, and DejaVu Sans for the rest (many fonts of one
-script have no digits).
+same.  A text with characters that it has not is drawn in the first font that has them all: Noto
+Sans CJK, which is installed with the program too, then those in the folder `fonts/` of the
+installation, then the system's; or, where there is none, in the first that has what DejaVu Sans has
+not, and DejaVu Sans for the rest (many fonts of one script have no digits).
 
 Chinese and Japanese share code points; whose shapes are drawn is the font's choice.
 """
@@ -12,6 +12,7 @@ Chinese and Japanese share code points; whose shapes are drawn is the font's cho
 import unicodedata
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,6 +63,13 @@ def ours() -> Path:
     import matplotlib
 
     return Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
+
+
+@cache
+def _chinese_japanese_korean() -> Path:
+    package = find_spec("noto_cjk_sans_otc")
+    assert package and package.origin
+    return Path(package.origin).with_name("NotoSansCJK-Regular.ttc")
 
 
 def font_of(text: str) -> Path:
@@ -151,6 +159,7 @@ def _can_shape() -> bool:
 def _fonts() -> Iterator[Path]:
     """Fonts in the order in which they are tried: upright ones without serifs first."""
     yield ours()
+    yield _chinese_japanese_korean()
     for files in (_own(), _systems()):
         for rank in range(3):
             yield from (file for file in files if _read(file).rank == rank)

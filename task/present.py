@@ -22,6 +22,7 @@ from task.desk import Desk
 from task.flow import START, Command, Position, next_position
 from task.lines import Message
 from task.logwriter import LogWriter
+from task.peripherals import NOT_ANSWERS
 from task.plan import (
     ANY_KEY,
     BLANK,
@@ -35,7 +36,6 @@ from task.plan import (
     Trial,
     sounds_of,
 )
-from task.peripherals import NOT_ANSWERS
 from task.rig import KeyPress, Rig
 from task.stage import Stage
 
@@ -55,6 +55,7 @@ class Going:
     position : the first trial
     used : numbers of presentations that were given before
     superseded : presentations of the block that is shown again
+    cut : the presentation that was on the screen when the run before ended
     clock_offset_s : what brings the rig's clock to that of the log
     overrides : checks before this run that were red, and who answered for going on
     """
@@ -62,6 +63,7 @@ class Going:
     position: Position = START
     used: Collection[int] = field(default_factory=frozenset)
     superseded: tuple[int, ...] = ()
+    cut: int | None = None
     clock_offset_s: float = 0.0
     resumed: bool = False
     overrides: Mapping[str, str] = field(default_factory=dict)
@@ -152,6 +154,9 @@ class _Presenter:
             detail["overrides"] = dict(self._going.overrides)
         self._show(BLANK, self._plan.sweep_frames, [Event(0.0, "RUN", detail=detail)])
         self._mark(Code.RUN_START, named=True)
+        if self._going.cut is not None:
+            detail = {"why": "the run ended"}
+            self._stage.write([Event(self._now_s, "INTERRUPTED", None, self._going.cut, detail)])
         if self._going.superseded:
             self._supersede(self._going.superseded)
 

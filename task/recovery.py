@@ -34,11 +34,25 @@ def going_on(plan: Plan, log: SessionLog, *, at_trial: bool, now_s: float, now: 
         position = Position(position.block, 0)
     return Going(
         position=position,
+        cut=_cut(plan, log.events),
         used=frozenset(e.presentation for e in _begun(log.events) if e.presentation is not None),
         superseded=() if at_trial else unfinished,
         clock_offset_s=_offset_s(log, now_s, now),
         resumed=True,
     )
+
+
+def _cut(plan: Plan, events: Sequence[Event]) -> int | None:
+    """The last presentation, if the end of the run cut it short."""
+    begun = _begun(events)
+    if not begun:
+        return None
+    number, detail = begun[-1].presentation, begun[-1].detail
+    steps = plan.blocks[detail["block"]].trials[detail["trial"]].steps
+    sent = {event.name for event in events if event.presentation == number}
+    after = events[events.index(begun[-1]) :]
+    ended = any(event.name in ("BLOCK_END", "INTERRUPTED") for event in after)
+    return None if ended or {step.code for step in steps} <= sent else number
 
 
 def _begun(events: Sequence[Event]) -> list[Event]:

@@ -144,6 +144,7 @@ def run_session(
         catalog_sha256=catalog.sha256,
         seed=plan.seed,
         rig=rig.name,
+        rig_sha256=hashlib.sha256(rig_data).hexdigest() if rig_data is not None else "",
         started=datetime.now().astimezone().isoformat(timespec="milliseconds"),
         codes=dict(plan.codes),
         software=software(),
@@ -236,10 +237,11 @@ def check_refresh(plan: Plan, rig: Rig) -> None:
         If they differ by more than 1 %.
     """
     measured = rig.display.description.get("measured_hz", rig.display.refresh_hz)
-    assert isinstance(measured, float)
-    if abs(measured / plan.refresh_hz - 1) > 0.01:
+    known = isinstance(measured, float)
+    if not isinstance(measured, float) or abs(measured / plan.refresh_hz - 1) > 0.01:
+        runs_at = f"{measured:.2f} Hz" if known else "an unknown rate"
         raise RigError(
-            f"the display runs at {measured:.2f} Hz, the plan is for {plan.refresh_hz:g} Hz;"
+            f"the display runs at {runs_at}, the plan is for {plan.refresh_hz:g} Hz;"
             " set the display, or the rig file's refresh_hz"
         )
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from task.bitmaps import BANNER_DEG, px_per_deg, undrawable, words
+from task.bitmaps import BANNER_DEG, px_per_deg, words
 from task.contract.catalog import Catalog, Picture
 from task.contract.sessionlog import Kind
 from task.flicker import flashes_per_s
+from task.fonts import undrawable
 from task.places import PROTOCOLS, RECIPE, RIGS
 from task.plan import CountdownItem, PictureItem, Plan, Screen, SoundItem, ToneItem
 from task.planning import plan_file

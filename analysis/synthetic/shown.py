@@ -5,18 +5,15 @@ presentation number on the lines.  A period whose number was lost, lies beyond t
 trial of another kind, is counted, and nothing is guessed about it.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from analysis.readers.plan import read_plan as read_plan
 from task.contract.codes import Code, Label, read_labels
-from task.contract.errors import Fault, FileError
 
-PLAN_SCHEMA = 1
 PERIODS = {
     "view": (Code.IMAGE_ON, Code.IMAGE_OFF),
     "encode": (Code.ENCODE_ON, Code.ENCODE_OFF),
@@ -40,25 +37,6 @@ class Shown:
     stimuli: pd.DataFrame
     unknown: int
     unfinished: int
-
-
-def read_plan(path: Path) -> Mapping[str, Any]:
-    """Read `plan.json`.
-
-    Raises
-    ------
-    FileError
-        If it cannot be read, is not JSON, or is of another version.
-    """
-    try:
-        plan = json.loads(path.read_bytes())
-    except OSError as error:
-        raise FileError([Fault(path, None, "", f"cannot be read: {error.strerror}")]) from None
-    except ValueError as error:
-        raise FileError([Fault(path, None, "", f"is not JSON: {error}")]) from None
-    if not isinstance(plan, dict) or plan.get("schema") != PLAN_SCHEMA:
-        raise FileError([Fault(path, None, "schema", f"is not {PLAN_SCHEMA}: no plan I can read")])
-    return plan
 
 
 def trials_of(plan: Mapping[str, Any]) -> list[tuple[str, str | None]]:

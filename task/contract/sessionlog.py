@@ -56,6 +56,7 @@ class Header:
     codes : name -> value, as used in this session
     software : versions
     safety : the override of the flash limit, with who approved it, if there is one
+    rig_sha256 : of the rig file, empty where there is none
     overrides : checks before the session that were red, and who answered for going on
     """
 
@@ -72,6 +73,7 @@ class Header:
     codes: Mapping[str, int]
     software: Mapping[str, str]
     safety: Mapping[str, Any] | None = None
+    rig_sha256: str = ""
     overrides: Mapping[str, str] = field(default_factory=dict)
 
 

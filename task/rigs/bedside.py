@@ -8,10 +8,11 @@ from task.bitmaps import THEMES
 from task.plan import Step
 from task.rig import KeyPress, Keys, Rig, Sound
 from task.rigfile import RigFile
+from task.rigs.keyboard import WindowKeys
 from task.rigs.signals import SignalKeys
 from task.rigs.simulated import Robot
 from task.rigs.triggers import open_port
-from task.rigs.window import WindowDisplay, WindowKeys
+from task.rigs.window import WindowDisplay
 
 
 def open_rig(
