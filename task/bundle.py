@@ -4,7 +4,6 @@
       START.txt             what to do with it
       imagery ...           the files that git tracks, as they are in this checkout
       stimuli/              with the built picture sets
-      fonts/                a free font for Chinese, Japanese and Korean, if this computer has it
       wheels/               every package of requirements.lock, for one system and each Python
       wheels/bundle.json    what the launcher has to know about them
 
@@ -29,16 +28,6 @@ from task.contract.errors import UserError
 from task.places import ROOT
 from task.sets.build import SETS, is_built
 from task.wheels import SYSTEMS, System, download, oldest_systems, read_lock
-
-FONT = "NotoSansCJK-Regular.ttc"
-FONT_FOLDERS = (
-    Path("/usr/share/fonts"),
-    Path("/usr/local/share/fonts"),
-    Path("~/.local/share/fonts").expanduser(),
-    Path("/Library/Fonts"),
-    Path("~/Library/Fonts").expanduser(),
-    Path(os.environ.get("WINDIR", "C:/Windows"), "Fonts"),
-)
 
 _START = """\
 imagery {version} for {title}{needs}, commit {commit}
@@ -80,6 +69,8 @@ _LIBRARIES = """\
    Needed, too, are the system's libraries for a window, which most desktops have; only an
    administrator can add them. `setup` names those that are missing. Debian and Ubuntu call them
        {names}
+   Optional, for protocols with sounds: the system's PortAudio. Debian and Ubuntu call it
+   {sound}, Fedora and Arch portaudio.
 """
 
 
@@ -112,7 +103,6 @@ def make_bundle(
     zipped: bool = False,
     say: Callable[[str], None] = print,
     root: Path = ROOT,
-    font_folders: Sequence[Path] = FONT_FOLDERS,
 ) -> Bundle:
     """Make a bundle of a checkout; it appears whole or not at all.
 
@@ -123,7 +113,6 @@ def make_bundle(
     zipped : whether to make `<folder>.zip` of it, too
     say : told what is being done
     root : the checkout, with built picture sets
-    font_folders : where to look for `FONT`
 
     Raises
     ------
@@ -145,7 +134,7 @@ def make_bundle(
             say("Copying program and pictures")
             _copy([*files, *sets], root, partial)
             wheels, oldest = _add_packages(partial, platform, commit, say)
-            notes = [*_left_out(root, commit), *_add_fonts(partial, font_folders)]
+            notes = list(_left_out(root, commit))
             if zipped:
                 say("Zipping")
                 _zip(partial, folder.name, partial_archive)
@@ -270,6 +259,7 @@ def _add_packages(
     }
     (place / "bundle.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     names = " ".join(debian for debian, _, _ in launcher["LIBRARIES"].values())
+    libraries = _LIBRARIES.format(names=names, sound=launcher["PORTAUDIO"])
     room = launcher["LONGEST_PATH_ON_WINDOWS"] - longest - len(r"\.venv")
     start = _START.format(
         version=__version__,
@@ -279,7 +269,7 @@ def _add_packages(
         place=f" Its path may have {room} characters." if platform == "win" else "",
         python=_PYTHON[platform],
         command="py" if platform == "win" else "python3",
-        libraries=_LIBRARIES.format(names=names) if platform == "linux" else "",
+        libraries=libraries if platform == "linux" else "",
     )
     newline = "\r\n" if platform == "win" else "\n"
     (folder / "START.txt").write_text(start, encoding="utf-8", newline=newline)
@@ -308,38 +298,6 @@ def _longest_path(wheels: Path) -> int:
                 cache = len("/__pycache__.cpython-312c") if path.suffix == ".py" else 0
                 longest = max(longest, len(str(path)) + cache)
     return len("/Lib/site-packages/") + longest
-
-
-# ---- fonts
-
-
-def _add_fonts(folder: Path, font_folders: Sequence[Path]) -> Iterator[str]:
-    """Add the font if it is here and says that it may be passed on; or say that it is not."""
-    for place in font_folders:
-        for file in place.rglob(FONT):
-            licence = _licence(file)
-            if licence:
-                (folder / "fonts").mkdir()
-                shutil.copyfile(file, folder / "fonts" / FONT)
-                (folder / "fonts" / "LICENCE.txt").write_text(licence, encoding="utf-8")
-                return
-    yield (
-        f"no font for Chinese, Japanese and Korean is in the bundle: there is no {FONT} here."
-        " Debian calls its package fonts-noto-cjk, Fedora google-noto-sans-cjk-fonts, Arch"
-        " noto-fonts-cjk"
-    )
-
-
-def _licence(font: Path) -> str:
-    """Copyright and licence as the font itself has them, if that is the SIL Open Font License."""
-    from matplotlib.ft2font import FT2Font  # slow to import
-
-    try:
-        names = FT2Font(font).get_sfnt()
-    except (OSError, RuntimeError):
-        return ""
-    texts = [names.get((3, 1, 0x409, number), b"").decode("utf-16-be") for number in (4, 0, 13, 14)]
-    return "\n".join([*texts, ""]) if "Open Font License" in texts[2] else ""
 
 
 # ---- the archive

@@ -4,11 +4,15 @@ The set-up itself is what every run of these tests has just been through.
 """
 
 import ast
+import hashlib
+import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections import Counter
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
@@ -16,6 +20,8 @@ from pathlib import Path
 
 import pytest
 from packaging.markers import Marker
+
+from task.wheels import SYSTEMS
 
 ROOT = Path(__file__).parent.parent
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
@@ -194,23 +200,94 @@ def test_who_is_not_root_is_told_the_line_and_nothing_is_begun(
     assert sorted(bare.ROOT.rglob("*")) == before
 
 
-@pytest.mark.parametrize(("command", "browser"), [("demo", False), ("test", True)])
-def test_root_on_debian_gets_the_packages_installed_and_for_tests_a_browser(
-    bare, monkeypatch, command, browser
-):
-    steps = []
+INSTALL = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y"]
+INSTALL.append("--no-install-recommends")
+MAY_FAIL = {"must_succeed": False}
+LOOK_UP = (["apt-get", "update"], MAY_FAIL)
+GET_SOUND = ([*INSTALL, "libportaudio2"], MAY_FAIL)
+GET_BROWSER = ([*INSTALL, "chromium"], MAY_FAIL)
+
+
+@pytest.fixture
+def root(bare, monkeypatch):
+    """The same for root, with a complete environment."""
     monkeypatch.setattr(bare.os, "geteuid", lambda: 0, raising=False)
-    monkeypatch.setattr(bare, "run_step", lambda _, line, *rest, **how: steps.append((line, how)))
     fill(bare, [bare.LOCK, bare.TEST_LOCK])
-    assert bare.set_up(command) == 0
-    install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y"]
-    install.append("--no-install-recommends")
-    may_fail = {"must_succeed": False}
-    assert steps == [
-        (["apt-get", "update"], may_fail),
-        ([*install, *LIBRARIES.split(), "xvfb"], {}),
-        *([([*install, "chromium"], may_fail)] if browser else []),
-    ]
+    return bare
+
+
+@pytest.fixture
+def steps(root, monkeypatch):
+    """What root would run."""
+    steps = []
+    monkeypatch.setattr(root, "run_step", lambda _, line, *rest, **how: steps.append((line, how)))
+    return steps
+
+
+def has_all_but_portaudio(launcher, monkeypatch):
+    """Have what a window needs; the libraries that are looked for from now on."""
+    asked = []
+    monkeypatch.setattr(
+        launcher.ctypes.util,
+        "find_library",
+        lambda name: asked.append(name) or (None if name == "portaudio" else name),
+    )
+    has(launcher, monkeypatch, "apt-get", "Xvfb")
+    return asked
+
+
+@pytest.mark.parametrize("command", WINDOW_COMMANDS)
+def test_root_on_debian_gets_the_packages_installed_and_for_tests_a_browser(root, steps, command):
+    assert root.set_up(command) == 0
+    needed = ([*INSTALL, *LIBRARIES.split(), "xvfb"], {})
+    browser = [GET_BROWSER] if command == "test" else []
+    assert steps == [LOOK_UP, needed, GET_SOUND, *browser]
+
+
+def test_root_waits_for_portaudio_once_and_at_each_setup(root, steps, monkeypatch):
+    has_all_but_portaudio(root, monkeypatch)
+    for command, expected in (
+        ("check", []),
+        ("run", [LOOK_UP, GET_SOUND]),
+        ("run", []),
+        ("demo", []),
+        ("setup", [LOOK_UP, GET_SOUND]),
+        ("setup", [LOOK_UP, GET_SOUND]),
+    ):
+        assert root.set_up(command) == 0
+        assert steps == expected
+        steps.clear()
+
+
+def test_root_who_has_portaudio_gets_nothing(root, steps, monkeypatch):
+    has_all_but_portaudio(root, monkeypatch)
+    monkeypatch.setattr(root.ctypes.util, "find_library", lambda name: name)
+    assert root.set_up("run") == 0
+    assert steps == []
+
+
+def test_portaudio_that_cannot_be_installed_stops_nothing(root, monkeypatch, capsys):
+    has_all_but_portaudio(root, monkeypatch)
+    begin, fail = root.start, [sys.executable, "-c", "raise SystemExit('no network')"]
+    monkeypatch.setattr(root, "start", lambda command, *rest: begin(fail, *rest))
+    assert root.set_up("run") == 0
+    assert capsys.readouterr().err == (
+        "  Looking up system packages ...\n  Installing PortAudio, for sounds ...\n"
+    )
+
+
+def test_who_is_not_root_starts_without_portaudio_and_it_is_not_even_looked_for(bare, monkeypatch):
+    fill(bare, [bare.LOCK])
+    asked = has_all_but_portaudio(bare, monkeypatch)
+    assert bare.set_up("run") == 0
+    assert asked == list(bare.LIBRARIES)
+
+
+@pytest.mark.parametrize("command", OTHER_COMMANDS)
+def test_commands_without_a_window_look_for_no_library(root, monkeypatch, command):
+    asked = has_all_but_portaudio(root, monkeypatch)
+    assert root.set_up(command) == 0
+    assert asked == []
 
 
 # ---- the environment
@@ -347,6 +424,237 @@ def test_a_step_that_fails_shows_its_last_lines_and_what_to_do(launcher, capsys)
     )
 
 
+# ---- bundles
+
+
+WHEELS = {"numpy-2-cp312-linux.whl": b"numbers", "rich-15-py3-none-any.whl": b"colours"}
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture
+def bundled(launcher, monkeypatch):
+    """The launcher of a whole bundle for this computer, which is a Linux with glibc 2.28."""
+    at(launcher, monkeypatch, "linux", "x86_64", glibc="2.28")
+    launcher.BUNDLE.mkdir()
+    for name, content in WHEELS.items():
+        (launcher.BUNDLE / name).write_bytes(content)
+    write_list(launcher)
+    return launcher
+
+
+def write_list(launcher, **other):
+    """Say what the bundle is for and what must be in it."""
+    about = {
+        "system": "Linux on 64-bit Intel or AMD processors",
+        "counted_in": "glibc",
+        "oldest_system": {"linux-x86_64": [2, 28]},
+        "longest_path": 100,
+        "lock": sha256(launcher.LOCK.read_bytes()),
+        "wheels": {name: sha256(content) for name, content in WHEELS.items()},
+        **other,
+    }
+    launcher.BUNDLE_LIST.write_text(json.dumps(about), encoding="utf-8")
+
+
+def at(launcher, monkeypatch, system, processor, glibc="", macos=""):
+    """Be another computer."""
+    monkeypatch.setattr(launcher.sys, "platform", system)
+    monkeypatch.setattr(launcher.platform, "machine", lambda: processor)
+    library = ("glibc", glibc) if glibc else ("", "")
+    monkeypatch.setattr(launcher.platform, "libc_ver", lambda: library)
+    monkeypatch.setattr(launcher.platform, "mac_ver", lambda: (macos, ("", "", ""), ""))
+    monkeypatch.setattr(launcher.sysconfig, "get_platform", lambda: f"win-{processor}")
+
+
+def refusal(launcher, capsys, *arguments):
+    """What a start that must not begin anything says."""
+    before = sorted(launcher.ROOT.rglob("*"))
+    assert launcher.main(list(arguments)) == 2
+    assert sorted(launcher.ROOT.rglob("*")) == before
+    return capsys.readouterr().err
+
+
+def test_offline_without_a_bundle_is_refused_even_if_all_is_there(launcher, capsys):
+    fill(launcher, [launcher.LOCK])
+    assert refusal(launcher, capsys, "setup", "--offline") == (
+        f"There is no bundle here: setup --offline needs the folder {launcher.BUNDLE}, which "
+        "`imagery bundle` makes on a computer with a network.\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["setup", "--offline"], ["setup"], ["check", "demo"]])
+def test_a_bundle_that_is_not_whole_is_refused_with_all_its_faults(bundled, capsys, arguments):
+    (bundled.BUNDLE / "numpy-2-cp312-linux.whl").unlink()
+    (bundled.BUNDLE / "rich-15-py3-none-any.whl").write_bytes(b"colour")
+    bundled.LOCK.write_text("numpy==3 --hash=sha256:0\n")
+    assert refusal(bundled, capsys, *arguments) == (
+        "This bundle is not whole: copy it again.\n"
+        "  missing: numpy-2-cp312-linux.whl\n"
+        "  changed: requirements.lock\n"
+        "  changed: rich-15-py3-none-any.whl\n"
+    )
+
+
+@pytest.mark.parametrize("content", [None, b"{", b"\xff"])
+def test_a_bundle_without_its_list_is_refused(bundled, capsys, content):
+    bundled.BUNDLE_LIST.unlink()
+    if content:
+        bundled.BUNDLE_LIST.write_bytes(content)
+    assert refusal(bundled, capsys, "check") == (
+        "This bundle is not whole: copy it again.\n  missing or damaged: bundle.json\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("system", "processor", "version", "fault"),
+    [
+        ("win32", "arm64", {}, "it is for {}, but this is win-arm64"),
+        ("darwin", "arm64", {"macos": "14.1"}, "it is for {}, but this is darwin-arm64"),
+        ("linux", "aarch64", {"glibc": "2.39"}, "it is for {}, but this is linux-aarch64"),
+        ("linux", "x86_64", {"glibc": "2.9"}, "it needs glibc 2.28 or newer, but here is 2.9"),
+        ("linux", "x86_64", {}, "it needs glibc 2.28 or newer, but here is none"),
+    ],
+)
+def test_a_bundle_for_another_computer_is_refused(
+    bundled, monkeypatch, capsys, system, processor, version, fault
+):
+    at(bundled, monkeypatch, system, processor, **version)
+    said = refusal(bundled, capsys, "setup", "--offline")
+    monkeypatch.undo()
+    words = fault.format("Linux on 64-bit Intel or AMD processors")
+    assert said == f"This bundle cannot be used here.\n  {words}\n"
+
+
+@pytest.mark.parametrize(
+    ("system", "processor", "version"),
+    [
+        ("linux", "x86_64", {"glibc": "2.28"}),
+        ("linux", "x86_64", {"glibc": "2.100"}),
+        ("darwin", "arm64", {"macos": "11.0"}),
+        ("darwin", "x86_64", {"macos": "10.16"}),
+        ("win32", "amd64", {}),
+    ],
+)
+def test_a_bundle_fits_the_computers_that_bundles_are_made_for(
+    bundled, monkeypatch, system, processor, version
+):
+    machines = {machine.name for made_for in SYSTEMS.values() for machine in made_for.machines}
+    oldest = {"linux-x86_64": [2, 28], "darwin-arm64": [11, 0], "darwin-x86_64": [10, 14]}
+    write_list(bundled, oldest_system={**dict.fromkeys(machines, []), **oldest})
+    at(bundled, monkeypatch, system, processor, **version)
+    bundled.check_bundle([bundled.LOCK])
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="asks the C library in a way that only glibc knows"
+)
+def test_this_computer_is_called_as_bundles_call_it(launcher):
+    version = os.confstr("CS_GNU_LIBC_VERSION").split()[1]
+    numbers = tuple(int(number) for number in version.split("."))
+    assert launcher.computer() == (f"linux-{os.uname().machine}", numbers)
+
+
+@pytest.mark.parametrize("too_long", [0, 1])
+def test_a_folder_too_deep_for_windows_is_refused_before_anything_is_made(
+    bundled, monkeypatch, too_long
+):
+    at(bundled, monkeypatch, "win32", "amd64")
+    longest = 259 - len(str(bundled.VENV)) + too_long
+    write_list(bundled, oldest_system={"win-amd64": []}, longest_path=longest)
+    try:
+        bundled.check_bundle([bundled.LOCK])
+        said = ""
+    except bundled.NotReadyError as error:
+        said = str(error)
+    fault = f"{bundled.VENV} is too long for Windows by 1 characters"
+    assert said == (f"This bundle cannot be used here.\n  {fault}" if too_long else "")
+
+
+def test_a_bundle_has_no_tests(bundled, capsys):
+    fill(bundled, [bundled.LOCK])
+    assert refusal(bundled, capsys, "test") == (
+        "A bundle has no packages for the tests; run them where it was made.\n"
+    )
+
+
+def test_a_bundle_that_has_served_goes_on_serving_but_says_so_when_asked(bundled, capsys):
+    fill(bundled, [bundled.LOCK])
+    (bundled.BUNDLE / "rich-15-py3-none-any.whl").unlink()
+    assert bundled.set_up("check") == 0
+    assert "missing: rich-15-py3-none-any.whl" in refusal(bundled, capsys, "setup", "--offline")
+
+
+@posix
+def test_root_of_a_bundle_is_told_the_line_too_for_apt_would_ask_the_network(
+    bundled, monkeypatch, capsys
+):
+    fill(bundled, [bundled.LOCK])
+    monkeypatch.setattr(bundled.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(bundled.ctypes.util, "find_library", lambda name: None)
+    has(bundled, monkeypatch, "apt-get", "Xvfb")
+    assert refusal(bundled, capsys, "setup", "--offline") == (
+        "imagery needs system packages. Type this, then start again:\n  sudo apt-get update && "
+        f"sudo apt-get install -y --no-install-recommends {LIBRARIES}\n"
+    )
+
+
+@pytest.mark.parametrize("bundle", [True, False])
+def test_packages_come_from_the_bundle_if_there_is_one_whatever_pip_is_set_to(
+    launcher, monkeypatch, bundle
+):
+    steps = []
+
+    def run_step(title, command, lock, variables=None):
+        steps.append((title, command, variables))
+
+    def purelib(*scheme):
+        return str(launcher.VENV)
+
+    if bundle:
+        launcher.BUNDLE.mkdir()
+    launcher.VENV.mkdir()
+    launcher.SETUP.mkdir()
+    monkeypatch.setattr(launcher, "run_step", run_step)
+    monkeypatch.setattr(sysconfig, "get_path", purelib)
+    launcher.install([launcher.LOCK], 0)
+    wheels = launcher.BUNDLE if bundle else launcher.ROOT / ".setup" / "wheels"
+    assert [title for title, *_ in steps] == [
+        "Making the environment",
+        *([] if bundle else ["Downloading packages from 1 of 1"]),
+        "Installing the packages",
+    ]
+    _, command, variables = steps[-1]
+    assert command[1:4] == ["-m", "pip", "install"]
+    assert {"--isolated", "--no-index", "--require-hashes", "--no-deps"} <= set(command)
+    assert command[command.index("--find-links") + 1] == str(wheels)
+    assert variables == {"PIP_CONFIG_FILE": os.devnull}
+    assert wheels.is_dir() == bundle  # what was downloaded is no longer needed
+
+
+def test_a_step_that_fails_in_a_bundle_says_nothing_of_a_network(bundled):
+    with pytest.raises(bundled.NotReadyError) as error, bundled.alone() as lock:
+        bundled.run_step("Failing", [sys.executable, "-c", "raise SystemExit(1)"], lock)
+    assert str(error.value) == (
+        "This step failed; what worked before still does. Check the space on the disk, then start "
+        "again."
+    )
+
+
+@posix
+def test_the_program_does_not_see_offline(launcher, monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        launcher, "set_up", lambda command, offline: started.append((command, offline)) or 0
+    )
+    monkeypatch.setattr(launcher, "hand_over", lambda command: started.append(command[4:]) or 0)
+    launcher.main(["setup", "--offline"])
+    launcher.main(["analyze", "--offline"])
+    assert started == [("setup", True), ["setup"], ("analyze", False), ["analyze", "--offline"]]
+
+
 # ---- one at a time
 
 
@@ -373,7 +681,7 @@ def test_a_command_that_outlives_its_launcher_is_waited_for(launcher):
 @posix
 def test_the_program_gets_the_arguments_as_they_were(launcher, monkeypatch):
     started = []
-    monkeypatch.setattr(launcher, "set_up", lambda command: 0)
+    monkeypatch.setattr(launcher, "set_up", lambda command, offline: 0)
     monkeypatch.setattr(launcher.os, "execve", lambda *call: started.append(call[1]))
     monkeypatch.setattr(launcher, "start", lambda command: None)
     monkeypatch.setattr(launcher, "wait_for", lambda process: 0)

@@ -10,12 +10,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from fontTools.ttLib import TTFont
-from matplotlib import get_data_path
 from PIL import Image
 
 from task import bundle as module
-from task.bundle import FONT, BundleError, make_bundle
+from task.bundle import BundleError, make_bundle
 from task.contract.catalog import write_manifest
 from task.contract.errors import StimulusError
 from task.wheels import WheelError, wanted
@@ -86,7 +84,7 @@ def made_with_pip(checkout, tmp_path):
 
     def make(platform="linux", **how):
         folder = tmp_path / f"imagery_{platform}"
-        how = {"root": checkout, "say": lambda text: None, "font_folders": [], **how}
+        how = {"root": checkout, "say": lambda text: None, **how}
         return make_bundle(platform, folder, **how), folder
 
     return make
@@ -178,6 +176,8 @@ def test_what_to_do_is_said_in_the_words_of_the_system(made, platform, command, 
     assert newline + f"       {command} imagery setup --offline".encode() + newline in start
     assert start.count(b"\r\n") in (0, start.count(b"\n"))
     assert (b"libgl1 libglu1-mesa libx11-6" in start) == (platform == "linux")
+    optional = b"Optional, for protocols with sounds: the system's PortAudio. Debian and Ubuntu"
+    assert (optional in start and b"libportaudio2, Fedora" in start) == (platform == "linux")
     assert (b"Its path may have" in start) == (platform == "win")
     assert b"{" not in start
     assert b"://" not in start
@@ -191,27 +191,7 @@ def test_what_a_bundle_lacks_or_has_besides_is_said(made, checkout):
     assert list(bundle.notes) == [
         "this checkout has changes that are not committed; the bundle has them, too",
         "not in the bundle, because git does not track them: my own.py",
-        "no font for Chinese, Japanese and Korean is in the bundle: there is no"
-        " NotoSansCJK-Regular.ttc here. Debian calls its package fonts-noto-cjk, Fedora"
-        " google-noto-sans-cjk-fonts, Arch noto-fonts-cjk",
     ]
-
-
-@pytest.mark.parametrize("licence", ["SIL Open Font License, Version 1.1", "all rights reserved"])
-def test_a_font_comes_along_only_if_it_says_that_it_may(made, tmp_path, licence):
-    place = tmp_path / "fonts" / "deep"
-    place.mkdir(parents=True)
-    with TTFont(Path(get_data_path(), "fonts/ttf/STIXSizOneSymReg.ttf")) as font:
-        font["name"].setName(licence, 13, 3, 1, 0x409)
-        font.save(place / FONT)
-    bundle, folder = made(font_folders=[tmp_path / "nowhere", tmp_path / "fonts"])
-    if "Open" in licence:
-        assert not bundle.notes
-        assert paths(folder / "fonts") == {FONT, "LICENCE.txt"}
-        assert licence in (folder / "fonts" / "LICENCE.txt").read_text(encoding="utf-8")
-    else:
-        assert len(bundle.notes) == 1
-        assert not (folder / "fonts").exists()
 
 
 def test_a_memory_stick_that_knows_no_modes_will_do(made, monkeypatch):

@@ -3,10 +3,13 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from task.contract.catalog import Catalog
 from task.rigs.virtual import display_here
 
 
@@ -26,3 +29,17 @@ def screen() -> Iterator[None]:
         yield
     if kept:
         os.environ["DISPLAY"] = kept
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, pets: Catalog) -> Mapping[str, Path]:
+    """A picture for every pet: grey ones, and the dog in colour; a gradient shows any shift."""
+    folder = tmp_path_factory.mktemp("pictures")
+    made = {}
+    for number, name in enumerate(pets.pictures):
+        gradient = Image.linear_gradient("L").rotate(30 * number).resize((90, 90))
+        if name == "dog":
+            gradient = Image.merge("RGB", (gradient, gradient.rotate(90), gradient.rotate(180)))
+        made[name] = folder / f"{name}.png"
+        gradient.save(made[name])
+    return made

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image, ImageChops
 
 from task.bitmaps import DARK, LIGHT, Theme, bitmap
-from task.contract.catalog import Catalog
 from task.contract.errors import RigError, StimulusError
 from task.plan import BLANK, CountdownItem, PictureItem, Plan, Screen, SoundItem, TextItem, ToneItem
 from task.rigfile import RigFile
@@ -31,20 +30,6 @@ CORNERS = ("top left", "top right", "bottom left", "bottom right")
 
 def rig_file(**screen: object) -> RigFile:
     return RigFile.model_validate({"name": "x", "triggers": {"device": "none"}, "screen": screen})
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory, pets: Catalog) -> Mapping[str, Path]:
-    """A picture for every pet: grey ones, and the dog in colour; a gradient shows any shift."""
-    folder = tmp_path_factory.mktemp("pictures")
-    made = {}
-    for number, name in enumerate(pets.pictures):
-        gradient = Image.linear_gradient("L").rotate(30 * number).resize((90, 90))
-        if name == "dog":
-            gradient = Image.merge("RGB", (gradient, gradient.rotate(90), gradient.rotate(180)))
-        made[name] = folder / f"{name}.png"
-        gradient.save(made[name])
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -426,17 +411,24 @@ def test_a_full_screen_covers_its_screen_and_a_window_does_not(
     assert not plain.description["full_screen"] and not plain.description["covers_screen"]
 
 
-def test_a_rate_that_is_not_the_rig_files_is_refused(
+def test_a_rate_that_is_not_the_rig_files_is_told_and_judged_later(
     screen: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(facts, "graphics", lambda: {"renderer": "a graphics card"})
     monkeypatch.setattr(WindowDisplay, "_measure", lambda self: 75.02)
-    with pytest.raises(RigError) as error:
-        WindowDisplay(rig_file(full_screen=False, window_px=(64, 64), refresh_hz=60.0), {}, "")
-    assert str(error.value) == (
-        "the display runs at 75.02 Hz, not at 60 Hz; set the display, or refresh_hz under"
-        " [screen] in the rig file"
-    )
+    opened = WindowDisplay(rig_file(full_screen=False, window_px=(64, 64), refresh_hz=60.0), {}, "")
+    opened.close()
+    assert (opened.refresh_hz, opened.description["measured_hz"]) == (60.0, 75.02)
+
+
+def test_a_rate_that_cannot_be_measured_is_the_rig_files_and_judged_later(
+    screen: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "graphics", lambda: {"renderer": "a graphics card"})
+    monkeypatch.setattr(WindowDisplay, "_measure", lambda self: None)
+    opened = WindowDisplay(rig_file(full_screen=False, window_px=(64, 64), refresh_hz=75.0), {}, "")
+    opened.close()
+    assert (opened.refresh_hz, opened.description["measured_hz"]) == (75.0, None)
 
 
 def test_a_display_whose_rate_cannot_be_measured_is_refused(
