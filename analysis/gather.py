@@ -256,7 +256,7 @@ def _trial(
     event: Event,
     codes: Mapping[str, tuple[float, bool]],
     before_s: float,
-    answers: Mapping[tuple[int | None, str | None], Any],
+    answers: Mapping[tuple[int | None, Any], Any],
 ) -> dict[str, Any] | None:
     kind = Kind(event.detail["kind"])
     onset = codes.get(_ONSETS.get(kind, ""))

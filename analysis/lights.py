@@ -1,16 +1,9 @@
-"""Traffic lights: what a check says of one thing, and how bad it is."""
+"""What a check says of one thing, and the worst of several."""
 
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import NamedTuple
 
-
-class Light(StrEnum):
-    """Green: as it should be.  Yellow: know it.  Red: data are lost or not what they say."""
-
-    GREEN = "green"
-    YELLOW = "yellow"
-    RED = "red"
+from task.contract.lights import Light
 
 
 class Row(NamedTuple):

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.align import Alignment, AlignmentRefused, align, identify
-from analysis.lights import Light, Row, counted, green, red, times, worst, yellow
+from analysis.lights import Row, counted, green, red, times, worst, yellow
 from analysis.photodiode import Edges, find_edges, match_light, spread
 from analysis.photodiode import Light as Seen
 from analysis.planned import RUN_TIME_NAMES
@@ -27,6 +27,7 @@ from analysis.trace import Trace
 from analysis.verify import read_sound_log
 from task.contract.codes import SWEEP_VALUES
 from task.contract.errors import AnalysisError, UserError
+from task.contract.lights import Light
 from task.contract.sessionlog import Event, SessionLog
 
 SCHEMA = 1

@@ -18,12 +18,13 @@ import numpy as np
 
 from analysis import timing
 from analysis.answers import answer_faults, answers_by_kind
-from analysis.lights import Light, Row, counted, green, red, times, worst, yellow
+from analysis.lights import Row, counted, green, red, times, worst, yellow
 from analysis.planned import Followed, Place, State, follow, place_of, trials_in
 from analysis.readers.plan import PLAN_NAME, read_plan
 from analysis.timing_rows import frame_rows, late_row, latency_row, rounded, sound_rows
 from task.contract.catalog import MANIFEST
 from task.contract.errors import LogError, UserError
+from task.contract.lights import Light
 from task.contract.sessionlog import LOG_NAME, Event, Header, SessionLog, read_log
 
 RIG_NAME = "rig.toml"

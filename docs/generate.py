@@ -2,6 +2,7 @@
 
 docs/codes.md                    the event codes, from task.contract.codes
 docs/protocol.md                 the settings of a protocol, from task.protocol
+docs/rig.md                      the settings of a rig, from task.rigfile
 protocols/protocol.schema.json   the same for editors
 README.md                        the study file it shows, from docs/studies/newold.toml
 """
@@ -18,6 +19,7 @@ from pydantic_core import PydanticUndefined
 
 from task.contract.codes import ONSETS, RUN_TIME, SWEEP_OFFSETS, SWEEP_VALUES, Code
 from task.protocol import Protocol
+from task.rigfile import USUAL_KEYS, RigFile
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,14 +58,26 @@ def _role(code: Code) -> str:
 
 
 def protocol_page() -> str:
-    """Every setting with its default and meaning."""
-    lines = ["# Protocol settings", "", "Made from `task/protocol.py`; do not edit.", ""]
-    for name, model in _tables(Protocol, ""):
+    """Every setting of a protocol with its default and meaning."""
+    return _settings_page("Protocol settings", "task/protocol.py", Protocol)
+
+
+def rig_page() -> str:
+    """Every setting of a rig; those of a trigger device stand in docs/devices.md."""
+    page = _settings_page("Rig settings", "task/rigfile.py", RigFile)
+    keys = "; ".join(f"{meaning}: {', '.join(keys)}" for meaning, keys in USUAL_KEYS.items())
+    operator = "A key pressed together with Ctrl is the operator's: what the patient said aloud."
+    return f"{page}\n`[triggers]`: see `docs/devices.md`. Usual keys: {keys}. {operator}\n"
+
+
+def _settings_page(title: str, source: str, top: type[BaseModel]) -> str:
+    lines = [f"# {title}", "", f"Made from `{source}`; do not edit.", ""]
+    for name, model in _tables(top, ""):
         lines += [f"## {name or 'At the top'}", ""]
         lines += [(model.__doc__ or "").strip().split("\n")[0], ""]
         lines += ["| setting | default | meaning |", "|---|---|---|"]
         for key, field in model.model_fields.items():
-            if _model(field.annotation) is None:
+            if key != "triggers" and _model(field.annotation) is None:
                 meaning = field.description or "text"
                 lines.append(f"| `{field.alias or key}` | {_default(field)} | {meaning} |")
         lines.append("")
@@ -74,7 +88,7 @@ def _tables(model: type[BaseModel], name: str) -> Iterator[tuple[str, type[BaseM
     yield name, model
     for key, field in model.model_fields.items():
         inner = _model(field.annotation)
-        if inner is not None:
+        if inner is not None and key != "triggers":
             path = f"{name.strip('[]')}.{key}" if name else key
             several = "tuple" in str(field.annotation)
             yield from _tables(inner, f"[[{path}]]" if several else f"[{path}]")
@@ -115,6 +129,7 @@ def readme() -> str:
 FILES = {
     "docs/codes.md": codes_page,
     "docs/protocol.md": protocol_page,
+    "docs/rig.md": rig_page,
     "protocols/protocol.schema.json": schema,
     "README.md": readme,
 }

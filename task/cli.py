@@ -27,9 +27,10 @@ from task.protocol import ProtocolFile, read_protocol
 from task.rig import Display, spacing_frames
 from task.rigfile import RigFile, read_rig
 from task.session import Outcome, software
+from task.triggers import unsendable
 
 if TYPE_CHECKING:
-    from task.ready import Ready
+    from task.preflight.ready import Ready
 
 app = typer.Typer(
     name="imagery",
@@ -99,7 +100,7 @@ def bundle(
     ] = None,
     zipped: Annotated[bool, typer.Option("--zip", help="make FOLDER.zip of it, too")] = False,
 ) -> None:
-    """Make a folder for a laptop without network: program, packages, pictures, fonts."""
+    """Make a folder for a laptop without network: program, packages, pictures."""
     from task.bundle import make_bundle
 
     folder = out or places.DATA / f"imagery_{platform}"
@@ -140,6 +141,8 @@ def _check_one(path: Path, rig: str | None, refresh: float | None) -> None:
     good = {hz: plan for hz, plan in plans.items() if isinstance(plan, Plan)}
     for line in _summary(path, next(iter(good.values())), good, plans):
         console.print(line)
+    if next(iter(good.values())).sounds and rig and not _rig_file(rig).sound:
+        console.print(f"  [yellow]note[/]      rig {rig} has no \\[sound]; this protocol needs it")
 
 
 def _summary(
@@ -227,9 +230,10 @@ def preflight(
     import time
     from datetime import datetime
 
-    from task.lights import Light, worst
-    from task.preflight_table import document, table
-    from task.ready import judged
+    from task.contract.lights import Light
+    from task.preflight.lights import worst
+    from task.preflight.ready import judged
+    from task.preflight.table import document, table
 
     begun_s = time.monotonic()
     file = read_protocol(places.find_protocol(protocol))
@@ -263,7 +267,7 @@ def run(
     override: OverrideOption = None,
 ) -> None:
     """Present a protocol to a patient.  Escape pauses at any time; nothing shown is ever lost."""
-    from task.lights import read_overrides
+    from task.preflight.lights import read_overrides
     from task.session import (
         check_refresh,
         check_subject,
@@ -321,8 +325,8 @@ def resume(
     """Go on with a session that was cut short: same plan, same folder, same log."""
     import time
 
-    from task.lights import read_overrides
-    from task.ready import opened
+    from task.preflight.lights import read_overrides
+    from task.preflight.ready import opened
     from task.session import RIG_NAME, read_session, resume_session
 
     if at not in ("block", "trial"):
@@ -363,7 +367,7 @@ def _opened(
     file: ProtocolFile, machine: RigFile, data: Path, seed: int, *, fonts: bool = True
 ) -> Iterator["Ready"]:
     """The rig, opened and judged for a protocol."""
-    from task.ready import opened
+    from task.preflight.ready import opened
 
     catalog = places.catalog_of(file)
 
@@ -709,12 +713,30 @@ def _plan(
         spacing_frames=spacing_frames(rig.triggers.pulse_s, rig.triggers.gap_s, refresh_hz),
         at_once=_pictures_at_once(file, catalog, display) if display else None,
     )
+    _check_sounds(file)
+    sent = dict(made.codes)
+    if made.announced:
+        sent["of payload"] = 255
+    if cannot := unsendable(rig.triggers, sent):
+        raise UserError("\n".join(f"rig {rig.name}: {what}" for what in cannot))
     texts = made.texts if fonts else ()
     strange = {text: missing for text in texts if (missing := undrawable(text))}
     if strange:
         said = (f"{text!r}: no font here has {missing}" for text, missing in strange.items())
         raise UserError("\n".join(f"{file.source.file}: {line}; use other words" for line in said))
     return made
+
+
+def _check_sounds(file: ProtocolFile) -> None:
+    """Refuse sound files that are not there."""
+    sounds = file.protocol.imagery.sounds if file.protocol.imagery else {}
+    absent = {item: name for item, name in sounds.items() if not (file.folder / name).is_file()}
+    if absent:
+        faults = (
+            file.source.fault(("imagery", "sounds", item), f"no file {name!r} in {file.folder}")
+            for item, name in absent.items()
+        )
+        raise FileError(sorted(faults, key=lambda fault: fault.line or 0))
 
 
 def _pictures_at_once(file: ProtocolFile, catalog: Catalog, display: Display) -> int:

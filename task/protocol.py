@@ -6,7 +6,7 @@ study's (doi:10.1126/science.adt8343) where the study's value is known.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -20,6 +20,13 @@ from pydantic import (
 
 from task.contract.settings import Settings, Table, did_you_mean, parse, read_settings
 from task.published import DESIGNS
+
+
+def _beside(file: str) -> str:
+    parts = PurePosixPath(file).parts
+    if not parts or file.startswith("/") or ".." in parts or "\\" in file or ":" in file:
+        raise ValueError(f"{file!r}: name a file in the protocol's folder or in one below it")
+    return file
 
 
 def _published(name: str) -> str:
@@ -59,6 +66,7 @@ Cues = Annotated[
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Line = Annotated[str, Field(min_length=1, max_length=300)]
+SoundFile = Annotated[str, AfterValidator(_beside)]
 Hertz = Annotated[float, Field(ge=100, le=4000)]
 PublishedDesign = Annotated[
     str, AfterValidator(_published), Field(json_schema_extra={"enum": list(DESIGNS)})
@@ -173,7 +181,7 @@ class Imagery(Table):
     tone_s: Annotated[float, Field(ge=0.05, le=2)] = Field(
         0.3, description="length of a tone, seconds"
     )
-    sounds: dict[str, str] = Field(
+    sounds: dict[str, SoundFile] = Field(
         {}, description="spoken or recorded cues: item = sound file, beside the protocol"
     )
     eyes_closed: bool = Field(

@@ -1,4 +1,4 @@
-"""What a rig file may say: the machine that shows, its trigger box, its keys.
+"""What a rig file may say: the machine that shows, its trigger box, keys and loudspeaker.
 
 One file in `protocols/rigs/` for each machine; protocols do not know it.
 """
@@ -13,7 +13,7 @@ from task.peripherals import Meaning, ResponseBox, SoundOut
 from task.triggers import Triggers
 
 Keys = Annotated[tuple[str, ...], Field(min_length=1)]
-_ANSWERS: dict[Meaning, tuple[str, ...]] = {
+USUAL_KEYS: dict[Meaning, tuple[str, ...]] = {
     "yes": ("y", "right", "return"),
     "no": ("n", "left"),
     "0": ("0", "num_0"),
@@ -112,7 +112,7 @@ class RigFile(Table):
     @property
     def answers(self) -> dict[Meaning, tuple[str, ...]]:
         """Keys of every meaning."""
-        return {**_ANSWERS, **self.keys}
+        return {**USUAL_KEYS, **self.keys}
 
 
 def read_rig(path: Path) -> RigFile:

@@ -15,7 +15,15 @@ NUMERICAL = {"numpy", "scipy", "pandas"}
 CORE = {
     *("protocol", "published", "order", "frames", "screens", "trials", "screening", "imagining"),
     *("flicker", "plan", "planning", "flow", "lines", "rig", "rigfile", "triggers", "peripherals"),
-    *("desk", "stage", "present", "logwriter", "recovery", "session", "places", "lights", "facts"),
+    *(
+        "desk",
+        "stage",
+        "present",
+        "logwriter",
+        "recovery",
+        "session",
+        "places",
+    ),
 }
 # Numbers in, numbers out: neither files nor plots nor printing.
 PURE = {

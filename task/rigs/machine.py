@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from task.facts import Clock, Disk, Machine, Power, Screens, SerialDevice
+from task.preflight.facts import Clock, Disk, Machine, Power, Screens, SerialDevice
 
 Run = Callable[[Sequence[str]], str | None]
 Box = tuple[int, int, int, int]  # left, top, width, height of a screen, pixels

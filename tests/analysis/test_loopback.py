@@ -10,12 +10,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy.io import wavfile
 
-from analysis.lights import Light, Row
+from analysis.lights import Row
 from analysis.loopback import Loopback, evaluate
 from analysis.readers.neuralynx_csc import RECORD, SAMPLES
 from analysis.synthetic.clock import Clock
 from analysis.synthetic.neuralynx import EventFile
 from task.contract.errors import AnalysisError, RecordingError, UserError
+from task.contract.lights import Light
 from tests.analysis.hand_made import HandMade, plan_of, view, whole_session
 
 PULSE_S = 0.008

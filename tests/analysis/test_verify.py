@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from analysis.lights import Light, Row
+from analysis.lights import Row
 from analysis.timing_figure import TIMING_NAME, write_timing
 from analysis.verify import Verification, verify_session
 from task.contract.errors import UserError
+from task.contract.lights import Light
 from task.contract.sessionlog import LOG_NAME, Event
 from tests.analysis.hand_made import (
     HZ,

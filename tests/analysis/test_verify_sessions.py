@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.lights import Light
 from analysis.loopback import evaluate
 from analysis.synthetic.clock import Clock
 from analysis.synthetic.neuralynx import EventFile
 from analysis.synthetic.shown import changes
 from analysis.verify import Verification, verify_session
 from task.contract.catalog import MANIFEST, read_catalog, write_manifest
+from task.contract.lights import Light
 from task.contract.sessionlog import LOG_NAME
 from task.plan import Screen
 from task.planning import plan_file

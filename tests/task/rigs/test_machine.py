@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from task.facts import Power, Screens, SerialDevice
+from task.preflight.facts import Power, Screens, SerialDevice
 from task.rigs import machine
 from task.rigs.machine import (
     Mount,

@@ -9,17 +9,18 @@ import pytest
 
 from task.contract.catalog import read_catalog
 from task.contract.codes import CODE_TABLE, SWEEP_VALUES
+from task.contract.lights import Light
 from task.contract.sessionlog import Kind
-from task.lights import Attempt, Light, attempt, merged, refuse_on_red, worst
 from task.plan import Block, PictureItem, Plan, Step, Trial
-from task.preflight import automatic
+from task.preflight.checks import automatic
+from task.preflight.lights import Attempt, attempt, merged, refuse_on_red, worst
+from task.preflight.tryout import keys_check, sweep_check, undecodable
 from task.rigfile import RigFile
 from task.rigs import machine
 from task.rigs.awake import kept_awake
 from task.rigs.simulated import Robot
 from task.rigs.triggers import open_port
 from task.rigs.window import WindowDisplay
-from task.tryout import keys_check, sweep_check, undecodable
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ import pytest
 from task.contract.catalog import Catalog, Picture
 from task.contract.codes import CODE_TABLE
 from task.contract.errors import RigError, StimulusError
+from task.contract.lights import Light
 from task.contract.sessionlog import Kind
-from task.facts import Clock, Disk, Machine, Power, Screens, SerialDevice
-from task.lights import NAMES, Attempt, Check, Light, worst
 from task.plan import Block, Item, PictureItem, Plan, SoundItem, Step, TextItem, ToneItem, Trial
-from task.preflight import MB, automatic, session_bytes
+from task.preflight.checks import MB, automatic, session_bytes
+from task.preflight.facts import Clock, Disk, Machine, Power, Screens, SerialDevice
+from task.preflight.lights import NAMES, Attempt, Check, worst
 from task.rigfile import RigFile
 from task.rigs.simulated import Robot, SimulatedDisplay, SimulatedPort
 

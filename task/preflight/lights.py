@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Generic, TypeVar
 
 from task.contract.errors import RigError, UserError
+from task.contract.lights import Light
 from task.contract.settings import did_you_mean
 
 NAMES = (
@@ -19,15 +19,6 @@ NAMES = (
 """Every check, in the order in which they are shown; what an override names."""
 
 _Thing = TypeVar("_Thing")
-
-
-class Light(StrEnum):
-    """How a check came out; grey is not checked."""
-
-    GREEN = "green"
-    YELLOW = "yellow"
-    RED = "red"
-    GREY = "grey"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from io import StringIO
 
 from rich.console import Console
 
-from task.lights import Check, Light
-from task.preflight_table import document, table
+from task.contract.lights import Light
+from task.preflight.lights import Check
+from task.preflight.table import document, table
 
 CHECKS = [
     Check("display", Light.GREEN, "1280 x 800 px"),

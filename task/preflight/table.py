@@ -8,7 +8,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from task.lights import Check, Light, worst
+from task.contract.lights import Light
+from task.preflight.lights import Check, worst
 
 VERSION = 1
 # A sign and a word besides the colour: not everybody sees red and green, nor prints in colour.

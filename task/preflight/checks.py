@@ -1,16 +1,17 @@
 """What must hold before a patient sits down: facts in, a traffic light for each out.
 
-Nothing is looked up here.  `task.rigs.machine` knows the machine; `task.tryout` tries the rig and
-asks the operator.
+Nothing is looked up here.  `task.rigs.machine` knows the machine; `task.preflight.tryout` tries
+the rig and asks the operator.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from task.contract.catalog import Catalog
-from task.facts import Clock, Disk, Machine, Power, Screens, SerialDevice
+from task.contract.lights import Light
 from task.fonts import undrawable
-from task.lights import Attempt, Check, Light, attempt, merged
 from task.plan import Item, Plan, SoundItem, ToneItem, VisualItem
+from task.preflight.facts import Clock, Disk, Machine, Power, Screens, SerialDevice
+from task.preflight.lights import Attempt, Check, attempt, merged
 from task.rig import Display, Keys, Sound, TriggerPort
 from task.rigfile import RigFile
 
@@ -47,7 +48,7 @@ def automatic(
     Parameters
     ----------
     sound : neither got nor said anything where the rig file has no sound
-    undecodable : pictures that cannot be read, and why (`task.tryout.undecodable`)
+    undecodable : pictures that cannot be read, and why (`task.preflight.tryout.undecodable`)
     """
     shown = plan.got
     largest = _largest(shown, display.got)
@@ -386,7 +387,7 @@ def _sound(sound: Attempt[Sound], needed: Sequence[ToneItem | SoundItem]) -> Che
 def _questions(
     port: Attempt[TriggerPort], keys: Attempt[Keys], sound: Attempt[Sound], plan: Plan | None
 ) -> Iterator[Check]:
-    """Placeholders of what `task.tryout` asks."""
+    """Placeholders of what `task.preflight.tryout` asks."""
     if port.got and port.got.description.get("device") not in _NO_LINES:
         yield _grey("sweep", _UNASKED)
     if sound.got:

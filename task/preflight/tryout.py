@@ -13,9 +13,10 @@ from pathlib import Path
 from PIL import Image
 
 from task.contract.codes import SWEEP_VALUES
-from task.lights import Check, Light
+from task.contract.lights import Light
 from task.peripherals import NOT_ANSWERS
 from task.plan import Screen, Step, TextItem, ToneItem
+from task.preflight.lights import Check
 from task.rig import Display, KeyPress, Keys, Sound, TriggerPort
 
 Ask = Callable[[str], str | None]

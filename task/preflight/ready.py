@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from task.contract.catalog import Catalog
-from task.lights import Attempt, Check, attempt, merged, refuse_on_red
 from task.plan import Plan, SoundItem
-from task.preflight import automatic
+from task.preflight.checks import automatic
+from task.preflight.lights import Attempt, Check, attempt, merged, refuse_on_red
+from task.preflight.tryout import Ask, keys_check, sweep_check, tone_check, undecodable
 from task.rig import Display, Keys, Rig, Sound, TriggerPort
 from task.rigfile import RigFile
-from task.tryout import Ask, keys_check, sweep_check, tone_check, undecodable
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,10 @@ from task.contract.codes import (
     announce_session,
     read_labels,
 )
-from task.lights import Check, Light
+from task.contract.lights import Light
 from task.plan import SoundItem, Step, TextItem, ToneItem
-from task.rig import KeyPress, Sent, SoundStart
-from task.rigs.simulated import Robot, SimulatedDisplay, SimulatedPort
-from task.tryout import (
+from task.preflight.lights import Check
+from task.preflight.tryout import (
     Ask,
     keys_check,
     sweep,
@@ -27,6 +26,8 @@ from task.tryout import (
     tone_check,
     undecodable,
 )
+from task.rig import KeyPress, Sent, SoundStart
+from task.rigs.simulated import Robot, SimulatedDisplay, SimulatedPort
 
 GREEN, YELLOW, RED, GREY = Light.GREEN, Light.YELLOW, Light.RED, Light.GREY
 CABLE = "check the cable from the trigger box to the recorder, pin by pin, and its input range"

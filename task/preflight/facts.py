@@ -1,6 +1,6 @@
 """What can be known of the machine that shows, before a session.  None: it cannot be known here.
 
-Facts only; `task.preflight` judges them, `task.rigs.machine` finds them out.
+Facts only; `task.preflight.checks` judges them, `task.rigs.machine` finds them out.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 import pytest
 
 from task.contract.errors import RigError, UserError
-from task.lights import (
+from task.preflight.lights import (
     NAMES,
     Attempt,
     Check,

@@ -1,0 +1,1 @@
+"""Before a patient sits down: machine and rig, tried and judged as traffic lights."""
