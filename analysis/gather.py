@@ -202,6 +202,7 @@ def _own_trials(log: SessionLog, alignment: Alignment) -> pd.DataFrame:
     coded = _coded(log)
     time_s, measured = alignment.time_s.to_numpy(), alignment.measured.to_numpy()
     at: dict[int, dict[str, tuple[float, bool]]] = {}
+    resumed_s = [float(time_s[n]) for n, event in enumerate(coded) if event.name == "RESUME"]
     for n, event in enumerate(coded):
         if event.presentation is not None:
             codes = at.setdefault(event.presentation, {})
@@ -212,9 +213,15 @@ def _own_trials(log: SessionLog, alignment: Alignment) -> pd.DataFrame:
         if e.name == "ANSWER"
     }
     given_up = _given_up(log)
-    rows, before = [], np.nan
+    rows, before = [], np.nan  # since when the screen has been empty
     for event in log.events:
-        if event.name != "PRESENTATION" or event.presentation in given_up:
+        if event.name == "RESUME" and event.code is not None:
+            before = resumed_s.pop(0)
+        if event.name in ("INTERRUPTED", "RUN"):
+            before = np.nan
+        if event.name != "PRESENTATION" or event.presentation is None:
+            continue
+        if event.presentation in given_up:
             continue
         codes = at.get(event.presentation, {})
         row = _trial(event, codes, before, answers)
