@@ -333,10 +333,18 @@ def resume(
         raise UserError(f"--at {at}: give `block` or `trial`")
     overrides = read_overrides(override or ())
     plan, log = read_session(session)
-    catalog = read_catalog(stimuli or places.STIMULI / log.header.catalog)
+    folder = stimuli or places.STIMULI / log.header.catalog
+    if not folder.is_dir():
+        raise UserError(
+            f"this session showed set {log.header.catalog!r}, which is not in {folder.parent};"
+            " give its folder: --stimuli FOLDER"
+        )
+    catalog = read_catalog(folder)
     if catalog.sha256 != log.header.catalog_sha256:
         raise UserError(f"{catalog.name}: is not the picture set that this session showed")
     kept = session / RIG_NAME
+    if not rig and not kept.is_file():
+        raise UserError(f"{session} has no {RIG_NAME}; say which rig: --rig NAME")
     machine = read_rig(places.find_rig(rig) if rig else kept)
     with opened(
         machine,

@@ -235,6 +235,13 @@ class _Presenter:
             pass
         self._stage.untimed()
 
+    def _load_soon(self, screen: Screen) -> None:
+        """Make one screen ready at once, and the rest of the block a little with every call."""
+        if not self._rig.display.ready(screen):
+            self._loading = self._rig.display.prepare([BLANK, screen, *self._screens])
+        while next(self._loading, self) is None and not self._rig.display.ready(screen):
+            pass
+
     def _supersede(self, presentations: Sequence[int]) -> None:
         """A pass through a block that is given up: another takes its place."""
         detail = {"presentations": list(presentations)}
@@ -442,9 +449,9 @@ class _Presenter:
         tried_s = self._now_s
         while not command:
             self._stage.untimed()
-            self._load([*self._screens, desk.screen(self._rig.operator)])
-            until = self._stage.frame + 2 * self._plan.spacing_frames
-            self._stage.flip(desk.screen(self._rig.operator), until)
+            screen = desk.screen(self._rig.operator)
+            self._load_soon(screen)
+            self._stage.flip(screen, self._stage.frame + 2 * self._plan.spacing_frames)
             desk, command = self._at_desk(desk)
             if waiting and self._now_s - tried_s >= _REOPEN_EVERY_S:
                 tried_s = self._now_s

@@ -58,6 +58,9 @@ class Display(Protocol):
     def prepare(self, screens: Iterable[Screen]) -> Iterator[None]:
         """Drop what is on none of these screens; then each step makes one missing item ready."""
 
+    def ready(self, screen: Screen) -> bool:
+        """Whether all of a screen has been made ready."""
+
     def draw(self, screen: Screen, lit: bool = False) -> None:
         """Draw a prepared screen on the hidden buffer; `lit` is the photodiode's patch."""
 

@@ -247,13 +247,17 @@ def check_refresh(plan: Plan, rig: Rig) -> None:
 
 
 def rehearse(plan: Plan, rig: Rig) -> None:
-    """Make ready, once, all that differs in words, size or place: what does not fit is known now.
+    """Make ready, once, all sounds, and all that differs in words, size or place.
+
+    What does not fit on the screen or cannot be played is known now.
 
     Raises
     ------
-    RigError
-        If something does not fit on the screen.
+    UserError
+        If something does not fit on the screen, or a sound file cannot be played.
     """
+    if rig.sound:
+        rig.sound.prepare(plan.sounds)
     seen: set[object] = set()
     for step in plan.steps:
         new = [item for item in step.screen if _shape(item) not in seen]

@@ -27,6 +27,10 @@ class SimulatedDisplay:
         """Nothing to make ready."""
         return iter(())
 
+    def ready(self, screen: Screen) -> bool:
+        """Always."""
+        return True
+
     def draw(self, screen: Screen, lit: bool = False) -> None:
         """Nobody looks."""
 

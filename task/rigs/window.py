@@ -142,6 +142,10 @@ class WindowDisplay:
                 self._keep(*ready)
             yield
 
+    def ready(self, screen: Screen) -> bool:
+        """Whether every item that is seen has its texture."""
+        return all(item in self._textures for item in screen if isinstance(item, VisualItem))
+
     def draw(self, screen: Screen, lit: bool = False) -> None:
         """Textured rectangles on whole pixels; `lit` is the state of the photodiode's patch.
 

@@ -64,6 +64,9 @@ class Stage:
         self.prepared &= wanted
         return map(self.prepared.add, sorted(wanted - self.prepared, key=repr))
 
+    def ready(self, screen: Screen) -> bool:
+        return set(screen) <= self.prepared
+
     def draw(self, screen: Screen, lit: bool = False) -> None:
         assert set(screen) <= self.prepared, "drawn before it was made ready"
         self._drawn = screen

@@ -210,6 +210,94 @@ def test_plan_of_a_protocol_with_faults_prints_nothing(imagery: Imagery, tiny: P
     assert err.startswith("tiny.toml:8: screening.image_s: 0.26 s is 15.60 frames at 60 Hz")
 
 
+# verify, loopback, resume: without a window --------------------------------------------------
+
+
+@pytest.fixture
+def made(imagery: Imagery, tiny: Path) -> Path:
+    """A simulated session and its recording."""
+    assert imagery("simulate", "tiny.toml", "--out", "made", "--units", "2").code == 0
+    return Path("made")
+
+
+def test_verify_judges_a_session_and_leaves_a_picture_of_its_timing(
+    imagery: Imagery, made: Path
+) -> None:
+    code, out, _ = imagery("verify", "made/session")
+    assert code == 0
+    rows = [line.split()[:2] for line in out.splitlines()]
+    assert ["green", "digests"] in rows and not [row for row in rows if row[0] == "red"]
+    assert out.splitlines()[-1] == "timing  made/session/timing.png"
+    assert (made / "session" / "timing.png").stat().st_size > 1000
+    document = json.loads(imagery("verify", "made/session", "--json").out)
+    assert document["light"] == "green"
+
+
+def test_verify_ends_with_2_where_a_file_is_not_the_sessions(imagery: Imagery, made: Path) -> None:
+    protocol = made / "session" / "protocol.toml"
+    protocol.write_bytes(protocol.read_bytes() + b"# looks harmless\n")
+    code, out, _ = imagery("verify", "made/session")
+    assert code == 2
+    (red,) = [line for line in out.splitlines() if line.startswith("red")]
+    assert "protocol.toml" in red
+
+
+def test_loopback_compares_a_session_with_its_recording(imagery: Imagery, made: Path) -> None:
+    code, out, _ = imagery("loopback", "made/session", "made/recording")
+    assert code == 0 and "red" not in {line.split()[0] for line in out.splitlines()}
+    document = json.loads(imagery("loopback", "made/session", "made/recording", "--json").out)
+    assert document["light"] in ("green", "yellow")
+
+
+def test_resume_refuses_what_cannot_go_on(imagery: Imagery, made: Path) -> None:
+    assert imagery("resume", "made/session", "--at", "once") == Said(
+        2, "", "--at once: give `block` or `trial`\n"
+    )
+    code, _, err = imagery("resume", "made/session", "--override", "refesh=Dr Who")
+    assert (code, err) == (
+        2, "--override refesh=Dr Who: no such check (did you mean 'refresh'?)\n"
+    )  # fmt: skip
+    code, _, err = imagery("resume", "made/session")
+    assert code == 2 and err.startswith("this session showed set 'pets', which is not in ")
+    assert err.endswith("; give its folder: --stimuli FOLDER\n")
+    assert imagery("resume", "made/session", "--stimuli", "pets") == Said(
+        2, "", "made/session has no rig.toml; say which rig: --rig NAME\n"
+    )
+    code, _, err = imagery("resume", "made/recording")
+    assert code == 2 and err.startswith("made/recording/session.jsonl: cannot be read: ")
+
+
+def test_a_rig_that_cannot_send_the_codes_is_refused(imagery: Imagery, tiny: Path) -> None:
+    Path("slow.toml").write_text(
+        'name = "slow"\n[triggers]\ndevice = "serial"\nport = "COM3"\nbaud = 1201\n'
+        "pulse_s = 0.003\ngap_s = 0.003\n"
+    )
+    code, _, err = imagery("check", "tiny.toml", "--rig", "slow.toml")
+    assert code == 2
+    assert re.fullmatch(r"rig slow: a code takes \d+ ms on its way to the trigger device .*\n", err)
+
+
+def test_a_protocol_with_sounds_is_checked_for_them(imagery: Imagery, tiny: Path) -> None:
+    text = TINY[: TINY.index("[pictures]")] + (
+        '[imagery]\nitems = ["dog", "cat", "cow", "owl", "cup", "hat"]\ncue = "sound"\n'
+        "[imagery.sounds]\n"
+    )
+    sounds = "".join(f'{i} = "{i}.wav"\n' for i in ("dog", "cat", "cow", "owl", "cup", "hat"))
+    tiny.write_text(text + sounds)
+    for item in ("dog", "cat", "cow", "owl", "cup"):
+        Path(f"{item}.wav").touch()
+    code, _, err = imagery("check", "tiny.toml")
+    assert code == 2
+    assert re.fullmatch(r"tiny.toml:13: imagery.sounds.hat: no file 'hat.wav' in .*\n", err)
+    Path("hat.wav").touch()
+    Path("mute.toml").write_text('name = "mute"\n[triggers]\ndevice = "none"\n')
+    code, out, _ = imagery("check", "tiny.toml", "--rig", "mute.toml")
+    assert code == 0
+    assert out.splitlines()[-1] == (
+        "  note      rig mute.toml has no [sound]; this protocol needs it"
+    )
+
+
 # simulate ------------------------------------------------------------------------------------
 
 
