@@ -16,7 +16,7 @@ from pathlib import Path
 from task import places
 from task.contract.catalog import Catalog, read_catalog
 from task.contract.errors import UserError
-from task.plan import plan_file
+from task.planning import plan_file
 from task.protocol import read_protocol
 
 MUTANTS = 10_000

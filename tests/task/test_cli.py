@@ -274,7 +274,9 @@ def test_a_rig_that_cannot_send_the_codes_is_refused(imagery: Imagery, tiny: Pat
     )
     code, _, err = imagery("check", "tiny.toml", "--rig", "slow.toml")
     assert code == 2
-    assert re.fullmatch(r"rig slow: a code takes [\d.]+ ms on its way to the trigger device .*\n", err)
+    assert re.fullmatch(
+        r"rig slow: a code takes [\d.]+ ms on its way to the trigger device .*\n", err
+    )
 
 
 def test_a_protocol_with_sounds_is_checked_for_them(imagery: Imagery, tiny: Path) -> None:
