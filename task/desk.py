@@ -4,14 +4,19 @@ The words are the operator's, in English; the patient sees a calm screen.  Every
 one that never answers for the patient.
 """
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from task.plan import Screen, TextItem
+from task.peripherals import NOT_ANSWERS
+from task.plan import DeskItem, Screen
 from task.rig import KeyPress
 
-_TITLE_DEG = 1.4
-_LINE_DEG = 0.6
+_TITLE_DEG = 1.2
+_ABOUT_DEG = 0.6
+_LINE_DEG = 0.7
+_LINE_LETTERS, _ABOUT_LETTERS = 64, 80
+_NOTE_LINES = 6  # as many are shown, the last ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +26,12 @@ class Desk:
     Attributes
     ----------
     title : what happened
+    about : more of it, in small print
     alarm : whether it is something that must be mended
     note : the note being typed, None while none is
     begun_s : when it was begun
     ending : whether the session ends with the next press of the same key
+    going_on : what it means to go on
     """
 
     title: str
@@ -32,12 +39,16 @@ class Desk:
     note: str | None = None
     begun_s: float = 0.0
     ending: bool = False
+    about: str = ""
+    going_on: str = "go on"
 
     def pressed(self, press: KeyPress, keys: Mapping[str, str]) -> tuple["Desk", str]:
         """The desk after a key, and the command given with it ("" for none).
 
         Commands: "resume", "skip", "repeat", "stop", "note" (typed to its end).
         """
+        if press.meaning in NOT_ANSWERS:  # a key held down, or one that bounces, is no second press
+            return self, ""
         if self.note is not None:
             return self._typing(press)
         command = next((name for name, key in keys.items() if key == press.key), "")
@@ -58,10 +69,17 @@ class Desk:
             note = note[:-1] if character == "\b" else note + character
         return replace(self, note=note)
 
+    def mended(self, title: str) -> "Desk":
+        """The desk when what it told of is over; a note that is being typed goes on."""
+        return replace(self, title=title, alarm=False, about="", going_on="go on")
+
     def screen(self, keys: Mapping[str, str]) -> Screen:
         """What is shown."""
-        title = TextItem(self.title, _TITLE_DEG, y_deg=3.5, alert=self.alarm)
-        return (title, TextItem(self._below(keys), _LINE_DEG, y_deg=-3.0))
+        shown = [DeskItem(self.title, _TITLE_DEG, y_deg=5.8, alert=self.alarm)]
+        if self.about and not self.ending:
+            about = "\n".join(_lines(self.about, _ABOUT_LETTERS))
+            shown.append(DeskItem(about, _ABOUT_DEG, y_deg=2.4))
+        return (*shown, DeskItem(self._below(keys), _LINE_DEG, y_deg=-3.5))
 
     def _typing(self, press: KeyPress) -> tuple["Desk", str]:
         if press.key in ("return", "enter", "num_enter"):
@@ -72,7 +90,8 @@ class Desk:
 
     def _below(self, keys: Mapping[str, str]) -> str:
         if self.note is not None:
-            return f"Note: {self.note}_\n\nEnter keeps it, Escape throws it away"
+            written = "\n".join(_lines(f"Note: {self.note}_", _LINE_LETTERS)[-_NOTE_LINES:])
+            return f"{written}\n\nEnter keeps it, Escape throws it away"
         if self.ending:
             return (
                 f"End the session?\n\n{keys['stop'].upper()} again ends it\nany other key goes back"
@@ -80,10 +99,15 @@ class Desk:
         return "\n".join(
             f"{keys[command].upper()}   {what}"
             for command, what in (
-                ("resume", "go on"),
+                ("resume", self.going_on),
                 ("repeat", "begin this block again"),
                 ("skip", "skip the rest of this block"),
                 ("note", "write a note"),
                 ("stop", "end the session"),
             )
         )
+
+
+def _lines(text: str, letters: int) -> list[str]:
+    """Broken between words; a blank at the end stays, so that the cursor moves."""
+    return textwrap.wrap(text, letters, drop_whitespace=False, break_on_hyphens=False)

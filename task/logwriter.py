@@ -131,9 +131,10 @@ class LogWriter:
             partial.write_bytes(self._moved.read_bytes())
             partial.chmod(0o600)
             partial.replace(self._path)
-        except OSError:
+        except OSError:  # the copy stays where it is
+            self.trouble += f"; copy it over {self._path.name} before you resume or analyse"
             partial.unlink(missing_ok=True)
-            return  # the copy stays where it is, and `trouble` says where
+            return
         self._moved.unlink()
         self.trouble += "; it was brought back to its folder when the session ended"
 

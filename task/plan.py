@@ -48,6 +48,14 @@ class TextItem:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskItem(TextItem):
+    """Words for the operator; degrees are those of a screen of 30 by 17, whatever the screen is.
+
+    Words that are too long are drawn smaller: a pause must never fail.  None is ever in a plan.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class CountdownItem:
     """The seconds that a step has left; centre and height in degrees."""
 

@@ -9,7 +9,7 @@ plan and the recording alone tell what was shown; repeated ones get numbers beyo
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from task.contract.codes import (
     MAX_PRESENTATION,
@@ -17,6 +17,7 @@ from task.contract.codes import (
     announce_presentation,
     announce_session,
 )
+from task.contract.errors import UserError
 from task.contract.sessionlog import Event, Kind
 from task.desk import Desk
 from task.flow import START, Command, Position, next_position
@@ -112,6 +113,9 @@ def present(
         ending = "stopped"
     except KeyboardInterrupt:
         ending = "interrupted"
+    except UserError as error:  # a part of the rig is gone for good
+        presenter.failed(str(error))
+        raise
     finally:
         try:
             presenter.close_run(ending)
@@ -177,6 +181,10 @@ class _Presenter:
                 self._block = None
                 self._round += 1
             position = next_position(self._plan, position, command)
+
+    def failed(self, why: str) -> None:
+        """Why the run cannot go on."""
+        self._stage.write([Event(self._now_s, "FAILED", detail={"why": why})])
 
     def close_run(self, ending: str) -> None:
         """Lines to rest first: a stop may come while a code is on them.  Then the end codes."""
@@ -404,14 +412,13 @@ class _Presenter:
             if self._closing:
                 yield press
             elif press.meaning == "interrupt":
-                self._stage.write([Event(press.time_s, "INTERRUPT", detail={"key": press.key})])
-                raise KeyboardInterrupt
-            if press.meaning == "pause":
+                self._interrupted(press)
+            elif press.meaning == "pause":
                 self._stage.write([Event(press.time_s, "PAUSE", detail={"key": press.key})])
                 self._interrupt(_Interrupted("pause", Desk("Pause")), number)
             elif press.meaning == "box lost":
                 self._stage.write([Event(press.time_s, "BOX_LOST", detail={"key": press.key})])
-                said = Desk("RESPONSE BOX LOST\nCheck its cable", alarm=True)
+                said = Desk("RESPONSE BOX LOST", alarm=True, about="Check its cable")
                 self._interrupt(_Interrupted("response box lost", said), number)
             else:
                 yield press
@@ -422,8 +429,13 @@ class _Presenter:
         if self._log.trouble and not self._disk_told:
             self._disk_told = self._log.trouble
             self._stage.write([Event(self._now_s, "LOG_MOVED", detail={"why": self._disk_told})])
-            said = Desk(f"THE DISK REFUSES THE LOG\n{_wrapped(self._disk_told)}", alarm=True)
+            said = Desk("THE DISK REFUSES THE LOG", alarm=True, about=self._disk_told)
             self._interrupt(_Interrupted("disk", said), number)
+
+    def _interrupted(self, press: KeyPress) -> NoReturn:
+        """A signal, or the window was closed."""
+        self._stage.write([Event(press.time_s, "INTERRUPT", detail={"key": press.key})])
+        raise KeyboardInterrupt
 
     def _interrupt(self, interruption: _Interrupted, number: int | None) -> None:
         """Now, in a presentation; between two, before the next begins."""
@@ -437,8 +449,13 @@ class _Presenter:
         if self._plan.triggers_lost == "stop":
             raise _Stopped
         if self._plan.triggers_lost == "pause":
-            said = "TRIGGERS LOST\nCheck the cable and the box"
-            self._interrupt(_Interrupted("triggers lost", Desk(said, alarm=True)), number)
+            said = Desk(
+                "TRIGGERS LOST",
+                alarm=True,
+                about="Check the cable and the box",
+                going_on="go on without triggers",
+            )
+            self._interrupt(_Interrupted("triggers lost", said), number)
 
     def _hold(self, interruption: _Interrupted) -> Command:
         """The pause screen, until the operator says how to go on."""
@@ -456,29 +473,31 @@ class _Presenter:
             if waiting and self._now_s - tried_s >= _REOPEN_EVERY_S:
                 tried_s = self._now_s
                 if self._try_port():
-                    waiting, desk = False, replace(desk, title="The triggers are back", alarm=False)
+                    waiting, desk = False, desk.mended("The triggers are back")
         return self._go_on(command, interruption.resume)
 
     def _at_desk(self, desk: Desk) -> tuple[Desk, str]:
         """What the operator pressed and typed; a note is logged as soon as it is written."""
-        for press in self._rig.keys.poll():
+        presses, characters = self._rig.keys.poll(), self._rig.keys.typed()
+        for press in presses:
             if press.meaning == "interrupt":
-                raise KeyboardInterrupt
+                self._interrupted(press)
             if press.meaning == "box back":
-                desk = replace(desk, title="The response box is back", alarm=False)
+                desk = desk.mended("The response box is back")
             typing = desk.note
             desk, command = desk.pressed(press, self._rig.operator)
             if typing is None and desk.note is not None:
-                self._rig.keys.typed()  # the key that began the note is no part of it
+                characters = ""  # the key that began the note is no part of it
                 self._stage.send("NOTE")
             if command == "note":
-                detail = {"text": desk.note}
+                last, _, characters = characters.partition("\n")
+                detail = {"text": desk.typed(_printable(last)).note}
                 self._stage.write([Event(desk.begun_s, "NOTE", detail=detail)])
-                desk = replace(desk, note=None)
+                desk = replace(desk, note=None, about=desk.about or "The note is in the log")
             elif command:
                 self._stage.write([Event(press.time_s, command.upper(), detail={"key": press.key})])
                 return desk, command
-        return desk.typed(_printable(self._rig.keys.typed())), ""
+        return desk.typed(_printable(characters)), ""
 
     def _go_on(self, command: str, resume: Command) -> Command:
         if command == "stop":
@@ -573,10 +592,6 @@ def _at(screen: Screen, left: int, refresh_hz: float) -> Screen:
 
 def _printable(characters: str) -> str:
     return "".join(c for c in characters if c == "\b" or c.isprintable())
-
-
-def _wrapped(text: str, width: int = 60) -> str:
-    return "\n".join(text[i : i + width] for i in range(0, len(text), width))
 
 
 _ANSWER_NUMBERS = {"no": "0", "yes": "1", **{n: n for n in "0123456789"}}

@@ -119,19 +119,19 @@ def scale(protocol: Protocol, question: str, numbers: Sequence[str], low: str, h
         for words, x in ((low, -end), (high, end))
         if words
     ]
-    return (TextItem(question, height, y_deg=3), *row, *ends)
+    return (_question(question, height, 3), *row, *ends)
 
 
 def yes_or_no(protocol: Protocol, question: str) -> Screen:
     """A question to be answered yes or no."""
-    return (TextItem(question, protocol.look.text_deg, y_deg=1.2), *_yes_no(protocol, -1.6))
+    return (_question(question, protocol.look.text_deg, 1.2), *_yes_no(protocol, -1.6))
 
 
 def choice(protocol: Protocol, question: str, pictures: tuple[str, str]) -> Screen:
     """Which of two pictures: 1 on the left, 2 on the right."""
     height = protocol.look.text_deg
     size = min(protocol.look.picture_deg, _CHOICE_DEG)
-    shown: list[Item] = [TextItem(question, height, y_deg=size / 2 + 2)]
+    shown: list[Item] = [_question(question, height, size / 2 + 2)]
     for number, (item, x) in enumerate(zip(pictures, (-4.0, 4.0), strict=True), start=1):
         shown.append(PictureItem(item, size, x_deg=x))
         shown.append(TextItem(str(number), height * 1.4, x_deg=x, y_deg=-size / 2 - 1.5))
@@ -155,6 +155,12 @@ def search(protocol: Protocol, target: bool, rng: random.Random) -> Screen:
     ]
     question = TextItem(protocol.texts.search, height, y_deg=4.9)
     return (question, *shown, *_yes_no(protocol, -5.8))
+
+
+def _question(words: str, height_deg: float, y_deg: float) -> TextItem:
+    """A line at a height; more lines grow upwards, away from what answers them."""
+    more = block_deg(words, height_deg) - block_deg("", height_deg)
+    return TextItem(words, height_deg, y_deg=y_deg + more / 2)
 
 
 def _yes_no(protocol: Protocol, y_deg: float) -> tuple[TextItem, TextItem]:

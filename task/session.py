@@ -222,8 +222,13 @@ def _presented(
     going: Going,
     progress: Progress | None,
 ) -> Outcome:
-    with _Syncer(log):
-        how = present(plan, rig, log, session, progress=progress, going=going)
+    try:
+        with _Syncer(log):
+            how = present(plan, rig, log, session, progress=progress, going=going)
+    except UserError as error:  # a part of the rig is gone; all that was shown is in the log
+        trouble = [f"THE DISK REFUSED THE LOG: {log.trouble}"] if log.trouble else []
+        hint = f"to go on with the session: imagery resume {folder}"
+        raise UserError("\n".join((str(error), *trouble, hint))) from None
     counts = {k: int(v) for k, v in log.ending.items() if k != "how"}
     return Outcome(folder, how, counts, log.trouble)
 

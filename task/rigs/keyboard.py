@@ -28,6 +28,7 @@ _PAD = {
     "num_next": "num_3", "num_left": "num_4", "num_begin": "num_5", "num_right": "num_6",
     "num_home": "num_7", "num_up": "num_8", "num_page_up": "num_9", "num_prior": "num_9",
 }  # fmt: skip
+_SHIFTS = ("lshift", "rshift")
 _MOST_TYPED = 10_000
 _CHARACTER = 1 << 32  # symbols from here on are keys that pyglet knows by their character only
 
@@ -89,6 +90,7 @@ class WindowKeys:
         self._meanings = _meanings(rig)
         self._contacts = Contacts()
         self._names: dict[int, str] = {}
+        self._with_shift: set[int] = set()  # pressed while Shift was down
         self._unnamed: tuple[int, int, float] | None = None  # its character is yet to come
         self._presses: list[KeyPress] = []
         self._typed: deque[str] = deque(maxlen=_MOST_TYPED)
@@ -140,6 +142,9 @@ class WindowKeys:
     def _key_released(self, symbol: int, modifiers: int) -> bool:
         self._name_by_symbol()
         self._contacts.goes_up(symbol, clock())
+        self._with_shift.discard(symbol)
+        if self._names.get(symbol) in _SHIFTS:
+            self._forget_other_symbols()
         return True
 
     def _text_typed(self, text: str) -> bool:
@@ -159,8 +164,26 @@ class WindowKeys:
 
     def _focus_lost(self) -> None:
         self._contacts.forget()
-        # On X11 pyglet has a memory of its own, and would keep the next press from us.
-        getattr(self._handle, "pressed_keys", set()).clear()
+        self._with_shift.clear()
+        self._pyglets_memory.clear()
+
+    def _forget_other_symbols(self) -> None:
+        """With Shift up, a key that is still down will come up as another symbol.
+
+        Where digits need Shift (French keyboards) the release of one would never be seen.
+        Letters keep their symbol.
+        """
+        gone = {symbol for symbol in self._with_shift if not _is_letter(symbol)}
+        for symbol in gone:
+            self._contacts.goes_up(symbol, clock())
+        self._pyglets_memory.difference_update(gone)
+        self._with_shift -= gone
+
+    @property
+    def _pyglets_memory(self) -> set[int]:
+        """On X11 pyglet remembers which keys are down, and keeps the next press of them from us."""
+        found: set[int] = getattr(self._handle, "pressed_keys", set())
+        return found
 
     def _window_closed(self) -> bool:
         self._presses.append(KeyPress("interrupt", "window closed", clock(), "operator"))
@@ -177,6 +200,8 @@ class WindowKeys:
         from pyglet.window import key
 
         self._names[symbol] = name
+        if any(self._names[down] in _SHIFTS for down in self._contacts.down):
+            self._with_shift.add(symbol)
         moved = self._contacts.goes_down(symbol, time_s)
         meaning = self._meanings.get(name, "modifier" if name in _MODIFIERS else name)
         by_operator = meaning == "pause" or (modifiers & key.MOD_CTRL and meaning != "modifier")
@@ -208,6 +233,10 @@ def key_name(symbol: int) -> str:
 
     name = str(key.symbol_string(symbol)).lower().lstrip("_")
     return _PAD.get(name, "return" if name == "enter" else name)
+
+
+def _is_letter(symbol: int) -> bool:
+    return symbol < 256 and chr(symbol).isalpha()
 
 
 def _meanings(rig: RigFile) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ is recognised by its software renderer and paced here, by the clock; the log say
 """
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any
 
 from task.bitmaps import BANNER_DEG, LIGHT, Theme, bitmap, extent, px_per_deg, words
 from task.contract.errors import RigError
-from task.plan import Item, Screen, SoundItem, TextItem, ToneItem, VisualItem
+from task.plan import DeskItem, Item, Screen, SoundItem, TextItem, ToneItem, VisualItem
 from task.rigfile import RigFile
 from task.rigs import screens as facts
+from task.rigs import x11
 from task.rigs.textures import (
     Patch,
     Pixels,
@@ -35,6 +37,8 @@ clock = time.perf_counter
 ATTEMPTS = 3
 VALID_INTERVALS = 50
 LARGEST_SD_OF_MEAN_S = 0.0002
+_SMALLEST = 1.0  # pixels of a degree; nothing is legible by then
+DESK_DEG = (30.0, 17.0)  # the screen that the operator's words are made for
 _SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swr", "swiftshader")
 _SPIN_S = 0.002  # before a deadline, waiting is done by looking at the clock
 
@@ -59,6 +63,8 @@ class WindowDisplay:
             file does not say it.
         """
         self._window = _open_window(rig, theme)
+        if sys.platform.startswith("linux"):
+            x11.outlive(_connections(self.handle))
         try:
             self._set_up(rig, files, banner, theme)
         except BaseException:
@@ -121,7 +127,7 @@ class WindowDisplay:
         """What an item will take on the graphics side; of a picture only the head is read."""
         if not isinstance(item, VisualItem):
             return 0
-        return texture_bytes(*extent(item, self._scale, self._files))
+        return texture_bytes(*extent(item, self._scale_of(item), self._files))
 
     def prepare(self, screens: Iterable[Screen]) -> Iterator[None]:
         """Drop what is on none of these screens; then each step makes at most one texture.
@@ -153,7 +159,10 @@ class WindowDisplay:
         ------
         KeyError
             If an item was not prepared.
+        RigError
+            If the screen is lost.
         """
+        _refuse_if_lost()
         shown = [self._textures[i] for i in screen if not isinstance(i, ToneItem | SoundItem)]
         if self._banner:
             shown.append(self._banner)
@@ -166,9 +175,25 @@ class WindowDisplay:
         return self._window._getFrame(buffer="back")
 
     def _pixels(self, item: VisualItem) -> Pixels:
-        return pixels(bitmap(item, self._scale, self._files, self._theme))
+        return pixels(bitmap(item, self._scale_of(item), self._files, self._theme))
+
+    def _scale_of(self, item: VisualItem) -> float:
+        """Pixels of a degree; of the operator's words as many as leave room for all of them."""
+        if not isinstance(item, DeskItem):
+            return self._scale
+        width, height = self._size
+        scale = min(width / DESK_DEG[0], height / DESK_DEG[1])
+        while not self._has_room(item, scale) and scale > _SMALLEST:
+            scale *= 0.95
+        return scale
+
+    def _has_room(self, item: TextItem, scale: float) -> bool:
+        width, height = self._size
+        size = extent(item, scale, {})
+        return size.width < width and size.height + 2 * abs(item.y_deg) * scale < height
 
     def _keep(self, item: VisualItem, bitmap: Pixels) -> None:
+        _refuse_if_lost()
         what = item.text if isinstance(item, TextItem) else f"picture {item.picture}"
         if self._held_bytes + bitmap.bytes > self.texture_mb * 1_000_000:
             raise RigError(
@@ -176,7 +201,9 @@ class WindowDisplay:
                 " shorter (break_after) or pictures smaller (picture_deg), or raise texture_mb in"
                 " the rig file"
             )
-        self._textures[item] = self._texture(what, bitmap, item.x_deg, item.y_deg)
+        self._textures[item] = self._texture(
+            what, bitmap, item.x_deg, item.y_deg, self._scale_of(item)
+        )
         self._held_bytes += bitmap.bytes
 
     def _drop(self, item: Item) -> None:
@@ -187,17 +214,19 @@ class WindowDisplay:
     def _placed_banner(self, text: str) -> Texture:
         line = words(text, BANNER_DEG * self._scale, theme=self._theme)
         foot = (self._size[1] / 2 - line.height) / self._scale - 0.3
-        return self._texture(text, pixels(line), 0.0, -foot)
+        return self._texture(text, pixels(line), 0.0, -foot, self._scale)
 
-    def _texture(self, what: str, bitmap: Pixels, x_deg: float, y_deg: float) -> Texture:
+    def _texture(
+        self, what: str, bitmap: Pixels, x_deg: float, y_deg: float, scale: float
+    ) -> Texture:
         width, height = self._size
-        left = round(width / 2 + x_deg * self._scale - bitmap.width / 2)
-        bottom = round(height / 2 + y_deg * self._scale - bitmap.height / 2)
+        left = round(width / 2 + x_deg * scale - bitmap.width / 2)
+        bottom = round(height / 2 + y_deg * scale - bitmap.height / 2)
         if min(left, bottom, width - left - bitmap.width, height - bottom - bitmap.height) < 0:
             raise RigError(
-                f"{what!r} does not fit on the screen of {width / self._scale:.1f} by"
-                f" {height / self._scale:.1f} degrees: it is {bitmap.width / self._scale:.1f} by"
-                f" {bitmap.height / self._scale:.1f}; make it smaller under [look], break its"
+                f"{what!r} does not fit on the screen of {width / scale:.1f} by"
+                f" {height / scale:.1f} degrees: it is {bitmap.width / scale:.1f} by"
+                f" {bitmap.height / scale:.1f}; make it smaller under [look], break its"
                 " lines, or correct width_cm and distance_cm in the rig file"
             )
         return Texture(
@@ -212,21 +241,33 @@ class WindowDisplay:
     # When it is shown -------------------------------------------------------------------
 
     def flip(self, on_flip: Callable[[], None] | None) -> float:
-        """Swap; the time is the clock's when PsychoPy calls back, right after the swap."""
+        """Swap; the time is the clock's when PsychoPy calls back, right after the swap.
+
+        Raises
+        ------
+        RigError
+            If the screen is lost; `on_flip` was not called then.
+        """
         if self._period_s is not None:
             self._wait_for_turn(self._period_s)
         self._on_flip = on_flip
         self._window.callOnFlip(self._flip_called)
         self._window.flip()
+        _refuse_if_lost()
         return self._flipped_s
 
     def close(self) -> None:
-        """Close the window."""
-        self._window.close()
+        """Close the window; one that is lost is left alone, also when Python ends."""
+        if sys.platform.startswith("linux"):
+            x11.ask(self.handle._x_display)
+        if x11.lost():
+            self._window._closed = True
+        else:
+            self._window.close()
 
     def _flip_called(self) -> None:
         self._flipped_s = clock()
-        if self._on_flip:
+        if self._on_flip and not x11.lost():  # no code for what nobody saw
             self._on_flip()
 
     def _wait_for_turn(self, period_s: float) -> None:
@@ -281,6 +322,19 @@ def _patches(rig: RigFile, width: int, height: int) -> tuple[Patch | None, Patch
     bottom = -1.0 if where.startswith("bottom") else 1 - high
     white, black = (Patch(level, left, bottom, left + wide, bottom + high) for level in (1.0, 0.0))
     return (white, black) if rig.screen.sync_patch_lit == "white" else (black, white)
+
+
+def _refuse_if_lost() -> None:
+    if x11.lost():
+        raise RigError(x11.LOST)
+
+
+def _connections(handle: Any) -> Iterator[Any]:
+    """Every connection to an X server that pyglet has: the window's, and those of its own."""
+    import pyglet
+
+    yield handle._x_display
+    yield from (display._display for display in pyglet.canvas._displays)
 
 
 def _open_window(rig: RigFile, theme: Theme) -> Any:

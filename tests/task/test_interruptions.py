@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from task.contract.codes import CODE_TABLE, SWEEP_VALUES
+from task.contract.errors import RigError
 from task.contract.sessionlog import Event, read_log
 from task.flow import Position
 from task.logwriter import LogWriter
-from task.plan import TextItem
+from task.plan import DeskItem, TextItem
 from task.present import Going, present
 from task.rig import Rig
 from tests.task.staged import (
@@ -179,6 +180,29 @@ def test_a_note_has_the_time_at_which_it_was_begun(plan_of: PlanOf, shown: Prese
     assert any(text.startswith("Note: nurse came  in_") for text in seen)
 
 
+def test_a_note_that_is_ended_while_it_is_typed_is_whole(plan_of: PlanOf, shown: Present) -> None:
+    rig, _, _, script = paused_at(BEFORE_TRIALS + 5, "t")
+    script.typing = {BEFORE_TRIALS + 60: "nur", BEFORE_TRIALS + 80: "se\nr"}
+    script.at |= {BEFORE_TRIALS + 80: ["=return"], BEFORE_TRIALS + 99: ["=r"]}
+    (note,) = uncoded(shown(plan_of(TINY), rig), "NOTE")
+    assert note.detail == {"text": "nurse"}
+
+
+def test_a_long_note_is_broken_into_lines_and_its_end_is_shown(
+    plan_of: PlanOf, shown: Present
+) -> None:
+    rig, stage, _, script = paused_at(BEFORE_TRIALS + 5, "t")
+    text = "long words " * 60 + "end"
+    script.typing = {BEFORE_TRIALS + 60: text}
+    script.at |= {BEFORE_TRIALS + 80: ["=return"], BEFORE_TRIALS + 99: ["=r"]}
+    session = shown(plan_of(TINY), rig)
+    assert [e.detail for e in uncoded(session, "NOTE")] == [{"text": text}]
+    seen = {i.text for s in stage.shown for i in s if isinstance(i, DeskItem)}
+    (note,) = (words for words in seen if "end_\n\nEnter keeps it" in words)
+    assert len(note.splitlines()) == 8
+    assert max(map(len, note.splitlines())) <= 64
+
+
 # Answers -------------------------------------------------------------------------------------
 
 
@@ -247,7 +271,7 @@ def test_a_lost_cable_pauses_the_task_and_a_sweep_and_a_mark_follow_when_it_is_b
     assert [e.code for e in session.events("SWEEP")] == 2 * list(SWEEP_VALUES)
     assert [e.code for e in session.events("GAP")] == [CODE_TABLE["GAP"]]
     alarms = [i.text for s in stage.shown for i in s if isinstance(i, TextItem) and i.alert]
-    assert set(alarms) == {"TRIGGERS LOST\nCheck the cable and the box"}
+    assert set(alarms) == {"TRIGGERS LOST"}
     back = {i.text for s in stage.shown for i in s if isinstance(i, TextItem)}
     assert "The triggers are back" in back
 
@@ -305,13 +329,16 @@ def test_a_full_disk_is_told_the_operator_and_the_log_goes_on_elsewhere(
         assert present(plan, rig, log, SESSION) == "completed"
     other = tmp_path / "rescued" / "session_session.jsonl"
     assert log.trouble == (
-        f"{path}: cannot be written: No space left on device; the log goes on in {other}"
+        f"{path}: cannot be written: No space left on device; the log goes on in {other};"
+        " copy it over session.jsonl before you resume or analyse"
     )
     logged = read_log(other)
     assert [e.code for e in logged.events if e.code] == [v for _, v in box.edges if v]
     assert logged.ending and other.stat().st_mode & 0o077 == 0
     alarms = {i.text for s in stage.shown for i in s if isinstance(i, TextItem) and i.alert}
-    assert len(alarms) == 1 and alarms.pop().startswith("THE DISK REFUSES THE LOG\n")
+    assert alarms == {"THE DISK REFUSES THE LOG"}
+    said = {" ".join(i.text.split()) for s in stage.shown for i in s if isinstance(i, TextItem)}
+    assert any("cannot be written: No space left on device; the log" in text for text in said)
 
 
 def _refuse(*_: object) -> None:
@@ -375,3 +402,29 @@ def test_a_resumed_session_goes_on_in_the_same_log_with_new_numbers(
 
 def test_lines_and_log_agree_where_nothing_is_interrupted(plan_of: PlanOf, shown: Present) -> None:
     assert_lines_and_log_agree(shown(plan_of(TINY), staged()[0]))
+
+
+# A part of the rig that is gone -----------------------------------------------------------------
+
+
+def test_why_a_session_failed_stands_in_its_log(plan_of: PlanOf, tmp_path: Path) -> None:
+    plan = plan_of(TINY)
+    rig, stage, box, _ = staged()
+    stage.raises[BEFORE_TRIALS + 9] = (False, RigError("the screen is lost"))
+    path = tmp_path / "session.jsonl"
+    log = LogWriter(path, header_of(plan))
+    with pytest.raises(RigError, match="^the screen is lost$"):
+        present(plan, rig, log, SESSION)
+    logged = read_log(path)
+    (failed,) = (e for e in logged.events if e.name == "FAILED")
+    assert failed.detail == {"why": "the screen is lost"}
+    assert logged.ending and logged.ending["how"] == "failed"
+    assert box.edges[-1][1] == 0
+
+
+def test_a_key_pressed_while_the_run_ends_is_logged_once(plan_of: PlanOf, shown: Present) -> None:
+    rig, _, _, script = paused_at(BEFORE_TRIALS + 5, "q", "q")
+    script.at[BEFORE_TRIALS + 87] = ["yes"]
+    session = shown(plan_of(TINY), rig)
+    assert session.how == "stopped"
+    assert [e.detail["key"] for e in session.events("KEY")] == ["key yes"]

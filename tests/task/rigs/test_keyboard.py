@@ -27,6 +27,7 @@ RIG = RigFile.model_validate(
 )
 ASKED = Step("SEARCH_ON", BLANK, 60, ("yes", "no"))
 Y, N, SPACE, RETURN, ESCAPE, F12, LCTRL = 0x79, 0x6E, 0x20, 0xFF0D, 0xFF1B, 0xFFC9, 0xFFE3
+LSHIFT, ONE, AMPERSAND = 0xFFE1, 0x31, 0x26
 CTRL = 2  # pyglet's modifier
 ENYE = 47 << 32  # a key that pyglet knows by its character only
 
@@ -216,6 +217,20 @@ def test_after_the_focus_was_lost_every_press_counts(
     assert keys.listen(ASKED, 1.0) == [KeyPress("yes", "y", 0.5)]
     send(window, ("on_key_press", Y, 0))
     assert [p.meaning for p in keys.poll()] == ["yes"]
+
+
+def test_a_key_that_comes_up_as_another_symbol_can_be_pressed_again(
+    window: WindowDisplay, keys: WindowKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A French keyboard: "1" is Shift and "&", and Shift comes up first.
+    monkeypatch.setattr(window.handle, "pressed_keys", {ONE, Y}, raising=False)
+    down = [("on_key_press", symbol, 1) for symbol in (LSHIFT, ONE, Y)]
+    send(window, *down, ("on_key_release", LSHIFT, 1), ("on_key_release", AMPERSAND, 0))
+    assert [p.meaning for p in keys.poll()] == ["modifier", "1", "yes"]
+    assert window.handle.pressed_keys == {Y}, "or pyglet would keep the next press to itself"
+    assert [p.key for p in keys.listen(ASKED, 9.0)] == ["y"], "a letter keeps its symbol"
+    send(window, ("on_key_press", LSHIFT, 0), ("on_key_press", ONE, 1))
+    assert [p.meaning for p in keys.poll()] == ["modifier", "1"]
 
 
 def test_a_window_that_is_closed_interrupts_and_stays(

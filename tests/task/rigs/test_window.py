@@ -11,7 +11,17 @@ from PIL import Image, ImageChops
 
 from task.bitmaps import DARK, LIGHT, Theme, bitmap
 from task.contract.errors import RigError, StimulusError
-from task.plan import BLANK, CountdownItem, PictureItem, Plan, Screen, SoundItem, TextItem, ToneItem
+from task.plan import (
+    BLANK,
+    CountdownItem,
+    DeskItem,
+    PictureItem,
+    Plan,
+    Screen,
+    SoundItem,
+    TextItem,
+    ToneItem,
+)
 from task.rigfile import RigFile
 from task.rigs import screens as facts
 from task.rigs import window
@@ -200,6 +210,31 @@ def test_what_cannot_be_shown_is_refused_when_it_is_prepared(
     with pytest.raises(RigError) as error:
         make_ready(plain, [(item,)])
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Pause", "word " * 30, "line\n" * 14, "中" * 80, "\ue000"],
+    ids=["short", "wide", "high", "Chinese", "in no font"],
+)
+def test_the_operators_words_fit_on_every_screen(text: str, plain: WindowDisplay) -> None:
+    for item in (DeskItem(text, 1.2, y_deg=5.8, alert=True), DeskItem(text, 0.7, y_deg=-3.5)):
+        told = plain.texture_bytes(item)
+        make_ready(plain, [(item,)])
+        assert plain._textures[item].bytes == told
+        drawn(plain, (item,))
+
+
+def test_the_operators_words_are_as_large_on_a_screen_far_away(
+    plain: WindowDisplay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = DeskItem("Pause", 1.2, y_deg=5.8)
+    make_ready(plain, [(words,)])
+    near = drawn(plain, (words,))
+    make_ready(plain, [BLANK])
+    monkeypatch.setattr(plain, "_scale", 5 * plain._scale)
+    make_ready(plain, [(words,)])
+    assert largest_difference(drawn(plain, (words,)), near) == 0
 
 
 def test_a_picture_that_cannot_be_read_is_named(plain: WindowDisplay, tmp_path: Path) -> None:
