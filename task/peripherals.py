@@ -15,7 +15,7 @@ NOT_ANSWERS = frozenset(
     {
         "bounce",
         "held",
-        "repeat",
+        "autorepeat",
         "modifier",
         "release",
         "early",

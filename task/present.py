@@ -7,8 +7,10 @@ The first presentation of a trial has the trial's place in the plan for its numb
 plan and the recording alone tell what was shown; repeated ones get numbers beyond the plan's.
 """
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from typing import Any, NoReturn
 
 from task.contract.codes import (
@@ -190,6 +192,7 @@ class _Presenter:
         """Lines to rest first: a stop may come while a code is on them.  Then the end codes."""
         self._closing = True
         self._stage.rest()
+        self._stage.silence()
         self._stage.dim()
         self._stage.untimed()
         self._show(BLANK, self._plan.spacing_frames)
@@ -225,8 +228,7 @@ class _Presenter:
             self._loading = self._rig.display.prepare(self._screens)
         else:
             self._load(self._screens)
-        if self._rig.sound:
-            self._rig.sound.prepare(sounds_of(self._screens))
+        self._stage.sounding.prepare(self._screens)
         self._stage.untimed()
         self._stage.dim()
         if self._stage.lost:
@@ -280,6 +282,7 @@ class _Presenter:
         trial = block.trials[position.trial]
         for _ in self._loading if not _waits(trial) else ():
             self._stage.untimed()
+        self._run_up(position)
         number = self._numbers.give(position)
         self._pass.append(number)
         self.counts["presentations"] += 1
@@ -291,13 +294,13 @@ class _Presenter:
                 onset = Message(step.code, self._plan.codes[step.code], number)
                 numbering = self._announcement("TRIAL", identity, number)
                 self._stage.lines.plan(self._stage.frame, (onset, *numbering))
-                self._stage.begin_step(step.screen)
+                self._stage.begin_step(step.screen, number)
                 if step.answers:
                     self._ask(step, number, begins)
                 else:
-                    following = self._following(position, place)
-                    self._show(step.screen, step.frames, begins, number, following)
-                self._stage.end_step(number)
+                    coming = self._coming(position, place + 1)
+                    self._show(step.screen, step.frames, begins, number, coming)
+                self._stage.end_step()
                 begins, identity = [], ()
         except _Interrupted as interruption:
             detail = {"why": interruption.why}
@@ -372,28 +375,46 @@ class _Presenter:
         frames: int,
         begins: Sequence[Event] = (),
         number: int | None = None,
-        following: Screen = BLANK,
+        coming: Sequence[tuple[int, Screen]] = (),
     ) -> None:
-        """A screen for so many frames; only a presentation is ever interrupted."""
+        """A screen for so many frames; only a presentation is ever interrupted.
+
+        `coming`: sounding screens soon after it, and after how many frames.
+        """
         last = self._stage.frame + frames
-        sounding = bool(sounds_of([following]))
+        untold = deque(coming)
         while self._stage.frame < last:
             self._stage.flip(screen, last, begins)
             begins = ()
             left = last - self._stage.frame
-            if sounding and left <= self._stage.lead_frames:
-                sounding = False
-                self._stage.foretell(following, left + 1)
+            while untold and left + untold[0][0] <= self._stage.sounding.lead_frames:
+                later, sounding = untold.popleft()
+                self._stage.foretell(sounding, left + later + 1)
             presses = self._heeded(self._rig.keys.poll(), number)
             self._log_presses(presses, number, "KEY")
 
-    def _following(self, position: Position, place: int) -> Screen:
-        """The screen after a step, if nothing unforeseen happens: its sounds are set in advance."""
-        trials = self._plan.blocks[position.block].trials
-        later = trials[position.trial].steps[place + 1 :]
-        if not later and position.trial + 1 < len(trials):
-            later = trials[position.trial + 1].steps
-        return later[0].screen if later else BLANK
+    def _coming(self, position: Position, place: int) -> list[tuple[int, Screen]]:
+        """Sounding screens from a step of a trial on, if nothing unforeseen happens.
+
+        As many as may have to be set by the time that step begins, but for those that are set;
+        none after an answer, whose time nobody knows.
+        """
+        trials = self._plan.blocks[position.block].trials[position.trial :]
+        found, later = [], 0
+        for step in islice(chain.from_iterable(trial.steps for trial in trials), place, None):
+            if later > self._stage.sounding.lead_frames:
+                break
+            if sounds_of([step.screen]):
+                found.append((later, step.screen))
+            if step.answers:
+                break
+            later += step.frames
+        return found[self._stage.sounding.foretold :]
+
+    def _run_up(self, position: Position) -> None:
+        """An empty screen before a trial that begins with a sound which could not be set earlier."""
+        if (coming := self._coming(position, 0)) and coming[0][0] == 0:
+            self._show(BLANK, self._stage.sounding.lead_frames, coming=coming)
 
     @property
     def _idle(self) -> bool:
@@ -459,6 +480,7 @@ class _Presenter:
 
     def _hold(self, interruption: _Interrupted) -> Command:
         """The pause screen, until the operator says how to go on."""
+        self._stage.silence()
         self._stage.dim()
         self._stage.send("PAUSE")
         desk, command = interruption.desk, ""

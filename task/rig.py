@@ -115,8 +115,11 @@ class Sound(Protocol):
     def start(self, item: ToneItem | SoundItem, at_s: float) -> None:
         """Sound it at a time on the rig's clock.  Returns at once and never raises."""
 
+    def silence(self) -> None:
+        """What plays stops, what was to begin will not.  Returns at once and never raises."""
+
     def started(self) -> Sequence[SoundStart]:
-        """What began since the last call."""
+        """What began since the last call, and what will not."""
 
     def close(self) -> None:
         """Give the device back."""

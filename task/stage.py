@@ -4,7 +4,6 @@ Per frame: draw, swap, change the trigger lines in the swap, write what happened
 The log's clock is the rig's, moved so that a resumed run counts on from the first.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,8 +12,9 @@ from task.contract.codes import SWEEP_OFFSETS, SWEEP_VALUES
 from task.contract.sessionlog import Event
 from task.lines import Lines, Message
 from task.logwriter import LogWriter
-from task.plan import Plan, Screen, SoundItem, ToneItem, sounds_of
+from task.plan import Plan, Screen, SoundItem, ToneItem
 from task.rig import Rig, Sent, pulse_frames
+from task.sounding import Sounding
 
 LATE_PERIODS = 1.5
 
@@ -26,6 +26,7 @@ class Stage:
     ----------
     frame : number of the next flip of this run
     last_s : time of the last swap, on the rig's clock
+    sounding : which sounds are set for which screen
     counts : of the run, for the log's ending
     lost : whether a change of the lines was refused by the port since this was last set to False
     """
@@ -36,11 +37,11 @@ class Stage:
         self._late_s = LATE_PERIODS / plan.refresh_hz
         self._patch = bool(rig.display.description.get("sync_patch"))
         self._lit = False
-        self._foretold: Screen | None = None  # whose sounds are set already
         self._last_flip_s: float | None = None
         self._rising: Message | None = None  # what the flip under way puts on the lines
         self._sent: Sent | None = None  # once it is there
         self.lines = self._resting_lines()
+        self.sounding = Sounding(rig.sound, plan.refresh_hz)
         self.frame = 0
         self.last_s = 0.0  # the time of the last swap
         self.lost = False
@@ -70,36 +71,27 @@ class Stage:
         """The next frame may come late, and nobody minds."""
         self._last_flip_s = None
 
-    @property
-    def lead_frames(self) -> int:
-        """How long before its swap a sound should be set; more than the loudspeaker needs."""
-        if not self._rig.sound:
-            return 1
-        lead_s = self._rig.sound.description.get("lead_s", 0.0)
-        assert isinstance(lead_s, float)
-        return math.ceil(lead_s * self._plan.refresh_hz) + 1
-
     def foretell(self, screen: Screen, frames: int) -> None:
-        """Set the sounds of a screen that will come on after so many more swaps."""
-        self._foretold = screen
-        swap_s = (self._last_flip_s or self.last_s) + frames / self._plan.refresh_hz
-        for item in sounds_of([screen]):
-            self._start(item, swap_s)
+        """Set the sounds of a screen that will come on with the swap after so many more."""
+        self.sounding.foretell(screen, self._swap_s(frames))
 
-    def begin_step(self, screen: Screen) -> None:
+    def begin_step(self, screen: Screen, number: int) -> None:
         """A new screen: the photodiode's patch changes, sounds that are not set yet are now."""
         self._lit = not self._lit
-        if self._foretold is not screen:
-            self.foretell(screen, 1)
-        self._foretold = None
+        self.sounding.begin(screen, number, self._swap_s(1))
 
     def dim(self) -> None:
         """The photodiode's patch as it is at rest."""
         self._lit = False
 
-    def end_step(self, presentation: int | None) -> None:
+    def silence(self) -> None:
+        """No sound any more, not even one that was set to begin."""
+        self.sounding.silence()
+        self.end_step()
+
+    def end_step(self) -> None:
         """Log the sounds that began."""
-        for sound in self._rig.sound.started() if self._rig.sound else ():
+        for sound, presentation in self.sounding.began():
             detail = {**_named(sound.item), "asked_s": round(sound.asked_s + self._offset_s, 6)}
             if sound.started_s is not None:
                 detail["started_s"] = round(sound.started_s + self._offset_s, 6)
@@ -131,12 +123,9 @@ class Stage:
         """Events into the log, their times on its clock."""
         self._log.write([replace(e, time_s=e.time_s + self._offset_s) for e in events])
 
-    def _start(self, item: ToneItem | SoundItem, swap_s: float) -> None:
-        if self._rig.sound:
-            self._rig.sound.start(item, swap_s)
-        else:
-            detail = {**_named(item), "problem": "this rig has no sound"}
-            self.write([Event(swap_s, "SOUND", detail=detail)])
+    def _swap_s(self, frames: int) -> float:
+        """When the swap after so many will be."""
+        return (self._last_flip_s or self.last_s) + frames / self._plan.refresh_hz
 
     def _set_lines(self) -> None:
         """Called inside the flip."""

@@ -32,7 +32,7 @@ _SHIFTS = ("lshift", "rshift")
 _MOST_TYPED = 10_000
 _CHARACTER = 1 << 32  # symbols from here on are keys that pyglet knows by their character only
 
-Moved = Literal["press", "bounce", "repeat"]
+Moved = Literal["press", "bounce", "autorepeat"]
 
 
 class Contacts:
@@ -56,7 +56,7 @@ class Contacts:
         before_s = self._down.get(key)
         self._down[key] = time_s
         if before_s is not None:
-            return "repeat" if time_s - before_s <= REPEAT_GAP_S else "press"
+            return "autorepeat" if time_s - before_s <= REPEAT_GAP_S else "press"
         released_s = self._up.get(key)
         bounced = released_s is not None and time_s - released_s < BOUNCE_S
         return "bounce" if bounced else "press"
@@ -81,7 +81,7 @@ class WindowKeys:
     """The keyboard, through the window that has the focus; see `task.rig.Keys`.
 
     Meanings that are no answer: "pause" (the operator's key), "interrupt" (the window was closed),
-    "held" (a key that was down already when a screen came on), "bounce", "repeat", and "modifier"
+    "held" (a key that was down already when a screen came on), "bounce", "autorepeat", and "modifier"
     (Shift, Ctrl and their like alone).  A key pressed with Ctrl was pressed by the operator.
     """
 

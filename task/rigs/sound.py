@@ -82,6 +82,15 @@ class Loudspeaker:
         voice.start(at_s - self._sound.latency_s)
         self._waiting.append((item, at_s))
 
+    def silence(self) -> None:
+        """What plays stops, what was to begin will not."""
+        self._settle()
+        for voice in self._voices.values():
+            voice.stop()
+        for waiting in self._waiting:
+            self._begun.append(SoundStart(*waiting, None, "was silenced before it began"))
+        self._waiting.clear()
+
     def started(self) -> Sequence[SoundStart]:
         """What began since the last call, as the device tells it, and what did not begin."""
         self._settle()

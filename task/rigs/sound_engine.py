@@ -30,6 +30,9 @@ class Voice(Protocol):
     def start(self, at_s: float) -> None:
         """Let it begin at a time on the rig's clock, or as soon as possible after it."""
 
+    def stop(self) -> None:
+        """Play no more of it, or none at all if it has not begun."""
+
     def onset(self) -> Onset | None:
         """Since the last start; None while it waits."""
 

@@ -121,9 +121,14 @@ class _PtbVoice:
     def start(self, at_s: float) -> None:
         self._offset_s, self._problem = self._engine.offset_s(), ""
         try:
-            if self._engine.status(self._handle)["State"]:  # it still plays
-                self._engine.call("Stop", self._handle, 2, 0)
+            self._stop()
             self._engine.call("Start", self._handle, 1, at_s - self._offset_s, 0)
+        except RigError as error:
+            self._problem = str(error)
+
+    def stop(self) -> None:
+        try:
+            self._stop()
         except RigError as error:
             self._problem = str(error)
 
@@ -142,6 +147,10 @@ class _PtbVoice:
 
     def close(self) -> None:
         self._engine.call("Close", self._handle)
+
+    def _stop(self) -> None:
+        if self._engine.status(self._handle)["State"]:  # it waits or plays
+            self._engine.call("Stop", self._handle, 2, 0)
 
 
 def _read_both(seconds: Callable[[], float]) -> tuple[float, float]:

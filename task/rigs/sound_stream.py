@@ -89,6 +89,9 @@ class _StreamVoice:
     def start(self, at_s: float) -> None:
         self._run = _Run(at_s)  # whoever fills a buffer now still has the old one
 
+    def stop(self) -> None:
+        self._run = None
+
     def onset(self) -> Onset | None:
         begun_s = self._run.begun_s if self._run else None
         return None if begun_s is None else Onset(begun_s)

@@ -65,12 +65,12 @@ def test_a_session_never_ends_but_by_two_presses_in_a_row(keys: list[str]) -> No
         before = key
 
 
-@pytest.mark.parametrize("meaning", ["repeat", "bounce", "held"])
+@pytest.mark.parametrize("meaning", ["autorepeat", "bounce", "held"])
 def test_a_key_that_is_held_or_bounces_is_no_second_press(meaning: str) -> None:
     assert ENDING.pressed(press("q", meaning), OPERATOR_KEYS) == (ENDING, "")
 
 
-@pytest.mark.parametrize(("meaning", "key"), list(product(["repeat", "bounce"], "rkb")))
+@pytest.mark.parametrize(("meaning", "key"), list(product(["autorepeat", "bounce"], "rkb")))
 def test_a_key_that_repeats_gives_no_command(meaning: str, key: str) -> None:
     assert PAUSED.pressed(press(key, meaning), OPERATOR_KEYS)[1] == ""
 

@@ -88,6 +88,8 @@ class Loudspeaker:
 
     def start(self, item: object, at_s: float) -> None: ...
 
+    def silence(self) -> None: ...
+
     def started(self) -> tuple[()]:
         return ()
 

@@ -39,7 +39,7 @@ def test_a_key_held_makes_one_press_however_long_it_repeats() -> None:
     contacts = Contacts()
     assert contacts.goes_down(Y, 1.0) == "press"
     repeats = [contacts.goes_down(Y, 2.0 + n * 0.03) for n in range(200)]
-    assert set(repeats) == {"repeat"}
+    assert set(repeats) == {"autorepeat"}
     contacts.goes_up(Y, 9.0)
     assert contacts.down == ()
     assert contacts.goes_down(Y, 9.5) == "press"
@@ -93,7 +93,7 @@ def test_every_press_of_a_key_is_a_release_a_lost_release_or_the_first(
             continue
         moved = contacts.goes_down(key, now_s)
         if key in last_down:
-            wanted = "press" if now_s - last_down[key] > REPEAT_GAP_S else "repeat"
+            wanted = "press" if now_s - last_down[key] > REPEAT_GAP_S else "autorepeat"
         else:
             wanted = "bounce" if now_s - last_up.get(key, -9.0) < BOUNCE_S else "press"
         assert moved == wanted
@@ -189,7 +189,7 @@ def test_what_happens_to_a_key_beyond_its_press_is_told_and_is_no_answer(
     assert [(p.meaning, p.key, p.time_s) for p in keys.poll()] == [
         ("yes", "y", 1.0),
         ("bounce", "y", 1.15),
-        ("repeat", "y", 1.5),
+        ("autorepeat", "y", 1.5),
     ]
 
 

@@ -47,10 +47,13 @@ class PlayedVoice:
         self.samples = samples
         self.asked_s: list[float] = []
         self.says: Onset | None = None
-        self.closed = False
+        self.stopped, self.closed = 0, False
 
     def start(self, at_s: float) -> None:
         self.asked_s.append(at_s)
+
+    def stop(self) -> None:
+        self.stopped += 1
 
     def onset(self) -> Onset | None:
         return self.says
@@ -143,6 +146,23 @@ def test_no_start_is_lost_if_one_sound_follows_itself(engine: PlayedEngine, now:
         SoundStart(LOW, 1000.6, 1000.6, ""),
         SoundStart(LOW, 1000.9, 1000.6, ""),
     ]
+
+
+def test_silence_stops_every_sound_and_tells_which_had_begun(
+    engine: PlayedEngine, now: Time
+) -> None:
+    speaker = loudspeaker(engine)
+    speaker.start(LOW, 1000.0)
+    speaker.start(HIGH, 1000.5)
+    engine.voices[0].says = Onset(1000.001)
+    speaker.silence()
+    assert [voice.stopped for voice in engine.voices] == [1, 1]
+    assert speaker.started() == [
+        SoundStart(LOW, 1000.0, 1000.001, ""),
+        SoundStart(HIGH, 1000.5, None, "was silenced before it began"),
+    ]
+    now.now_s += 5
+    assert speaker.started() == []
 
 
 def test_only_what_is_needed_is_held(engine: PlayedEngine, now: Time) -> None:
@@ -398,6 +418,18 @@ def test_a_sound_that_still_plays_is_stopped_and_begun_again(ptb: Ptb, now: Time
     ]  # fmt: skip
 
 
+def test_a_voice_is_stopped_while_it_waits_or_plays_and_only_then(ptb: Ptb, now: Time) -> None:
+    voice = PtbEngine("").voice(tone(500, 0.1, 44_100))
+    voice.stop()
+    assert "Stop" not in ptb.said
+    voice.start(now.now_s + 0.1)
+    voice.stop()
+    assert ptb.said.count("Stop") == 1
+    ptb.fails_at = "Stop"
+    voice.stop()
+    assert voice.onset() == Onset(None, "Failed to open PortAudio audio device.")
+
+
 @pytest.mark.parametrize("command", ["Start", "GetStatus"])
 def test_a_device_that_fails_is_told_and_raises_nothing(ptb: Ptb, now: Time, command: str) -> None:
     voice = PtbEngine("").voice(tone(500, 0.1, 44_100))
@@ -547,6 +579,17 @@ def test_a_sound_can_be_started_again_and_dropped(library: Library, now: Time) -
     voice.close()
     assert not library.stream.run(1).any()
     assert voice.onset() is None
+
+
+def test_a_sound_that_is_stopped_is_heard_no_more_or_never(library: Library, now: Time) -> None:
+    voice = StreamEngine("").voice(np.full((1000, 2), 0.5, np.float32))
+    voice.start(now.now_s)
+    assert library.stream.run(1).any()
+    voice.stop()
+    assert not library.stream.run(1).any()
+    voice.start(now.now_s + 0.045)
+    voice.stop()
+    assert not library.stream.run(10).any() and voice.onset() is None
 
 
 def test_a_stream_that_stumbles_is_timed_right_again(library: Library, now: Time) -> None:

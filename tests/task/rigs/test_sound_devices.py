@@ -28,8 +28,18 @@ for n in range(12):
     took_s.append(time.perf_counter() - before_s)
     time.sleep(0.22)
     began_s += [[start.asked_s, start.started_s] for start in speaker.started()]
+speaker.start(tone, time.perf_counter() + 0.3)
+before_s = time.perf_counter()
+speaker.silence()
+silenced_s = time.perf_counter() - before_s
+time.sleep(0.5)
+silenced = [[start.started_s, start.problem] for start in speaker.started()]
+speaker.start(tone, time.perf_counter() + 0.15)
+time.sleep(0.22)
+again = [start.started_s for start in speaker.started()]
 speaker.close()
-print(json.dumps({"took_s": took_s, "began_s": began_s, "said": speaker.description}))
+print(json.dumps({"took_s": took_s, "began_s": began_s, "silenced": silenced,
+                  "silenced_s": silenced_s, "again": again, "said": speaker.description}))
 """
 
 
@@ -71,6 +81,9 @@ def test_sounds_begin_when_they_should_on_a_real_server(
     off_s = sorted(abs(started_s - asked_s) for asked_s, started_s in played["began_s"])
     assert off_s[6] < 0.001
     assert sorted(played["took_s"])[6] < 0.001
+    assert played["silenced"] == [[None, "was silenced before it began"]]
+    assert played["silenced_s"] < 0.1
+    assert played["again"] != [None] and len(played["again"]) == 1
 
 
 def test_psychtoolboxs_clock_runs_as_ours_does() -> None:
