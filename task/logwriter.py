@@ -1,10 +1,12 @@
 """Writes the log of a session, so that nothing that was shown is ever lost.
 
 Every event goes to the disk as it happens, unbuffered, at the end of one file.  If the disk refuses
-(full, read-only, unplugged), the log goes on as a whole copy in another place, or in memory until
-one of the places takes it; at the end it is brought home if that is possible by then.
+(full, read-only, unplugged), the log goes on in another place: as a whole copy, or where what was
+written cannot be read any more, with what follows; or in memory until one of the places takes it.
+At the end it is brought home if that is possible by then.
 """
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,13 +44,13 @@ class LogWriter:
             If it exists (or, to go on, does not), or cannot be written.
         """
         self._path, self._elsewhere = path, elsewhere
-        self._moved: Path | None = None
         self._backlog = b""  # what no disk has taken yet
         self.trouble = ""
         self.ending: Mapping[str, Any] = {}
         try:
             self.descriptor = os.open(path, _NEW if header else _OLD, 0o600)
-            self._length = os.fstat(self.descriptor).st_size
+            # The files that the log is made of, and how much of each is whole lines of it.
+            self._parts = [(path, os.fstat(self.descriptor).st_size)]
             if header:
                 named = {name: getattr(header, name) for name in header.__slots__}
                 self._write(_json({"imagery_log": VERSION, **named}))
@@ -73,7 +75,7 @@ class LogWriter:
             if self._backlog:
                 lines = self._backlog.count(b"\n")
                 self.trouble += f"; the last {lines} lines are lost: no place took them"
-            elif self._moved:
+            elif self._parts[-1][0] != self._path:
                 self._bring_home()
         except OSError as error:
             self.trouble = self.trouble or self._said(error)
@@ -84,7 +86,7 @@ class LogWriter:
         data = self._backlog + data
         try:
             if self._backlog:  # the disk refused before; a part of a line may stand at the end
-                os.ftruncate(self.descriptor, self._length)
+                os.ftruncate(self.descriptor, self._parts[-1][1])
             self._write(data)
             self._backlog = b""
         except OSError as error:
@@ -93,54 +95,74 @@ class LogWriter:
             self._go_elsewhere()
 
     def _write(self, data: bytes) -> None:
-        """All of it; `_length` counts what is there whole."""
+        """All of it, or it does not count."""
         _write_all(self.descriptor, data)
-        self._length += len(data)
+        path, length = self._parts[-1]
+        self._parts[-1] = path, length + len(data)
 
     def _go_elsewhere(self) -> None:
-        """Go on with a whole copy in the first place that takes it; meanwhile in memory."""
+        """Go on in the first place that takes it: with a whole copy, where the log can be read."""
+        earlier: list[tuple[Path, int]] = []
+        try:
+            so_far = self._so_far()
+        except OSError:  # its disk is gone
+            earlier, so_far = self._parts, b""
         for folder in self._elsewhere:
-            path = folder / f"{self._path.parent.name}_{self._path.name}"
             try:
-                whole = self._so_far() + self._backlog
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                descriptor = os.open(path, _NEW, 0o600)
+                path, descriptor = self._new_file(folder)
             except OSError:
                 continue
             try:
-                _write_all(descriptor, whole)
+                _write_all(descriptor, so_far + self._backlog)
                 os.dup2(descriptor, self.descriptor)  # whoever syncs the log knows this number
             except OSError:
                 path.unlink(missing_ok=True)
                 continue
             finally:
                 os.close(descriptor)
-            self._moved, self._length, self._backlog = path, len(whole), b""
-            self.trouble += f"; the log goes on in {path}"
+            self.trouble += f"; {'what follows' if earlier else 'the log'} goes on in {path}"
+            self._parts = [*earlier, (path, len(so_far) + len(self._backlog))]
+            self._backlog = b""
             return
+
+    def _new_file(self, folder: Path) -> tuple[Path, int]:
+        """A file that nobody has yet, named after the session."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        session = self._path.parent
+        named = f"{session.parent.name}_{session.name}_{self._path.stem}"
+        for number in range(1, 1000):
+            path = folder / f"{named}_{number}{self._path.suffix}"
+            try:
+                return path, os.open(path, _NEW, 0o600)
+            except FileExistsError:  # of a session before
+                continue
+        raise OSError(errno.EEXIST, "999 logs of this session")
 
     def _so_far(self) -> bytes:
         """What was written whole before the disk refused."""
-        return (self._moved or self._path).read_bytes()[: self._length]
+        return b"".join(path.read_bytes()[:length] for path, length in self._parts)
 
     def _bring_home(self) -> None:
         """The whole log in the session's folder, in one step."""
-        assert self._moved
         partial = self._path.with_name(f"{self._path.name}.partial")
         try:
-            partial.write_bytes(self._moved.read_bytes())
+            partial.write_bytes(self._so_far())
             partial.chmod(0o600)
             partial.replace(self._path)
-        except OSError:  # the copy stays where it is
-            self.trouble += f"; copy it over {self._path.name} before you resume or analyse"
+        except OSError:  # it stays where it is
+            files = " and ".join(path.name for path, _ in self._parts)
+            joined = f"{files}, one after the other," if len(self._parts) > 1 else "it"
+            self.trouble += f"; copy {joined} over {self._path.name} before you resume or analyse"
             partial.unlink(missing_ok=True)
             return
-        self._moved.unlink()
+        for path, _ in self._parts:
+            if path != self._path:
+                path.unlink()
         self.trouble += "; it was brought back to its folder when the session ended"
 
     def _cut_short(self) -> bool:
         with self._path.open("rb") as log:
-            log.seek(max(0, self._length - 1))
+            log.seek(max(0, self._parts[-1][1] - 1))
             return log.read() not in (b"", b"\n")
 
     def _said(self, error: OSError) -> str:

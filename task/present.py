@@ -44,6 +44,7 @@ from task.stage import Stage
 
 Progress = Callable[[int, int], None]
 
+RUN_ENDED = "the run ended"  # why a presentation was cut short by no one's wish
 SOONEST_ANSWER_S = 0.1  # nobody reacts faster: what comes before was meant for something else
 _REOPEN_EVERY_S = 1.0
 _BEFORE_GOING_ON_S = 1.0
@@ -57,6 +58,7 @@ class Going:
     ----------
     position : the first trial
     used : numbers of presentations that were given before
+    passed : presentations of the pass through its block that goes on
     superseded : presentations of the block that is shown again
     cut : the presentation that was on the screen when the run before ended
     clock_offset_s : what brings the rig's clock to that of the log
@@ -65,6 +67,7 @@ class Going:
 
     position: Position = START
     used: Collection[int] = field(default_factory=frozenset)
+    passed: tuple[int, ...] = ()
     superseded: tuple[int, ...] = ()
     cut: int | None = None
     clock_offset_s: float = 0.0
@@ -135,7 +138,7 @@ class _Presenter:
         self._stage = Stage(plan, rig, log, clock_offset_s=going.clock_offset_s)
         self._numbers = _Numbers(plan, going.used)
         self._block: int | None = None  # the one that is open
-        self._pass: list[int] = []  # presentations of this pass through it
+        self._pass = list(going.passed)  # presentations of this pass through it
         self._round, self._wrong = 1, 0  # passes through a block, scored answers not right in it
         self._screens: list[Screen] = []  # of the open block
         self._loading: Iterator[None] = iter(())
@@ -161,7 +164,7 @@ class _Presenter:
         self._show(BLANK, self._plan.sweep_frames, [Event(0.0, "RUN", detail=detail)])
         self._mark(Code.RUN_START, named=True)
         if self._going.cut is not None:
-            detail = {"why": "the run ended"}
+            detail = {"why": RUN_ENDED}
             self._stage.write([Event(self._now_s, "INTERRUPTED", None, self._going.cut, detail)])
         if self._going.superseded:
             self._supersede(self._going.superseded)
@@ -233,7 +236,9 @@ class _Presenter:
         self._stage.dim()
         if self._stage.lost:
             self._try_port()
-        self._block, self._pass, self._wrong = position.block, [], 0
+        self._block, self._wrong = position.block, 0
+        if position.trial == 0:
+            self._pass = []
         self._mark(Code.BLOCK_START, named=True, detail={"block": position.block})
         if block.kind == PRACTICE:
             self._mark(Code.PRACTICE_START)
@@ -412,7 +417,7 @@ class _Presenter:
         return found[self._stage.sounding.foretold :]
 
     def _run_up(self, position: Position) -> None:
-        """An empty screen before a trial that begins with a sound which could not be set earlier."""
+        """An empty screen before a trial whose first sound could not be set earlier."""
         if (coming := self._coming(position, 0)) and coming[0][0] == 0:
             self._show(BLANK, self._stage.sounding.lead_frames, coming=coming)
 

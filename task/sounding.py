@@ -107,7 +107,9 @@ class Sounding:
         told, self._told = [*self._told, *self._speaker.started()], []
         found: list[tuple[SoundStart, int | None]] = []
         for start in told:
-            asked = next(a for a in self._asked if (a.item, a.asked_s) == (start.item, start.asked_s))
+            asked = next(
+                a for a in self._asked if (a.item, a.asked_s) == (start.item, start.asked_s)
+            )
             if not asked.shown and not asked.given_up:  # whose it is, is not known yet
                 self._told.append(start)
                 continue

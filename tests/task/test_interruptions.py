@@ -327,7 +327,7 @@ def test_a_full_disk_is_told_the_operator_and_the_log_goes_on_elsewhere(
         )
         patched.setattr(Path, "replace", _refuse)
         assert present(plan, rig, log, SESSION) == "completed"
-    other = tmp_path / "rescued" / "session_session.jsonl"
+    other = tmp_path / "rescued" / f"{tmp_path.name}_session_session_1.jsonl"
     assert log.trouble == (
         f"{path}: cannot be written: No space left on device; the log goes on in {other};"
         " copy it over session.jsonl before you resume or analyse"
@@ -360,6 +360,48 @@ def test_a_log_that_went_elsewhere_comes_home_at_the_end_if_there_is_space_again
     assert log.trouble.endswith("; it was brought back to its folder when the session ended")
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_a_log_whose_disk_is_gone_goes_on_with_what_follows(
+    back: bool, plan_of: PlanOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(TINY)
+    rig, stage, box, _ = staged({BEFORE_TRIALS + 200: ["=r"]})
+    path = tmp_path / "session" / "session.jsonl"
+    path.parent.mkdir()
+    rescued = tmp_path / "rescued"
+    rescued.mkdir()
+    (rescued / f"{tmp_path.name}_session_session_1.jsonl").write_text("of a session before")
+    log = LogWriter(path, header_of(plan), elsewhere=[rescued])
+    home = os.fstat(log.descriptor).st_ino
+    read = Path.read_bytes
+
+    def unplugged() -> bool:
+        return stage.flips > BEFORE_TRIALS and not (back and log.ending)
+
+    def gone(file: Path) -> bytes:
+        if file == path and unplugged():
+            raise OSError(errno.EIO, "Input/output error")
+        return read(file)
+
+    with monkeypatch.context() as patched:
+        full_disk(patched, lambda d: os.fstat(d).st_ino == home and unplugged())
+        patched.setattr(Path, "read_bytes", gone)
+        assert present(plan, rig, log, SESSION) == "completed"
+    rest = rescued / f"{tmp_path.name}_session_session_2.jsonl"
+    refused = f"{path}: cannot be written: No space left on device; what follows goes on in {rest}"
+    if back:
+        assert not rest.exists()
+        home_again = "; it was brought back to its folder when the session ended"
+        assert log.trouble == refused + home_again
+    else:
+        assert log.trouble == (
+            f"{refused}; copy session.jsonl and {rest.name}, one after the other, over"
+            " session.jsonl before you resume or analyse"
+        )
+        path.write_bytes(path.read_bytes() + rest.read_bytes())
+    assert [e.code for e in read_log(path).events if e.code] == [v for _, v in box.edges if v]
+
+
 def test_where_no_disk_takes_the_log_it_waits_in_memory_for_one_that_does(
     plan_of: PlanOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,7 +426,9 @@ def test_a_resumed_session_goes_on_in_the_same_log_with_new_numbers(
     assert present(plan, rig, LogWriter(path, header_of(plan)), SESSION) == "interrupted"
     with path.open("ab") as log:
         log.write(b'{"time_s":10')  # a line cut in flight
-    going = Going(Position(0, 0), frozenset({1, 2}), (1, 2), clock_offset_s=500.0, resumed=True)
+    going = Going(
+        Position(0, 0), frozenset({1, 2}), superseded=(1, 2), clock_offset_s=500.0, resumed=True
+    )
     rig, _, later, _ = staged()
     assert present(plan, rig, LogWriter(path, None), SESSION, going=going) == "completed"
     whole = read_log(path)

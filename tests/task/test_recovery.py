@@ -1,22 +1,23 @@
 """A session that was cut short goes on where it was, by its own log, and counts as one."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from task.contract.catalog import MANIFEST, read_catalog
 from task.contract.errors import RigError, UserError
-from task.contract.sessionlog import LOG_NAME, read_log
-from task.flow import Position
+from task.contract.sessionlog import LOG_NAME, SessionLog, read_log
+from task.flow import START, Command, Position, next_position
 from task.logwriter import LogWriter
 from task.plan import Plan
 from task.planning import plan_file
-from task.present import present
+from task.present import Going, present
 from task.protocol import read_protocol
 from task.recovery import going_on
 from task.rig import Rig
@@ -42,25 +43,96 @@ def test_every_trial_is_shown_to_its_end_in_some_run(
     interrupted(plan, path, flip)
     log = read_log(path)
     assert log.ending
-    if log.ending["how"] == "completed":  # nobody answered sooner than the session's end
+    begun = [e for e in log.events if e.name == "PRESENTATION"]
+    following: Position | None = START  # the trial after the last that came to its last step
+    done = True
+    if begun:
+        last = Position(begun[-1].detail["block"], begun[-1].detail["trial"])
+        sent = {e.name for e in log.events if e.presentation == begun[-1].presentation}
+        done = {step.code for step in plan.blocks[last.block].trials[last.trial].steps} <= sent
+        following = next_position(plan, last, Command.NEXT) if done else last
+    if following is None:
         with pytest.raises(UserError, match="was shown to its end; there is nothing to resume"):
             going_on(plan, log, at_trial=False, now_s=5.0, now=NOW)
         return
-    for at_trial in (False, True):
-        going = going_on(plan, log, at_trial=at_trial, now_s=5.0, now=NOW)
-        begun = [e for e in log.events if e.name == "PRESENTATION"]
-        last = Position(begun[-1].detail["block"], begun[-1].detail["trial"]) if begun else None
-        assert going.position.trial == 0 or at_trial
-        if last:  # the trial on the screen comes again, or its block does, or the next block
-            assert Position(last.block, 0) <= going.position <= Position(last.block + 1, 0)
-            assert going.position <= last or going.position == (last.block + 1, 0)
-        assert going.used == {e.presentation for e in begun}
-        assert set(going.superseded) <= set(going.used)
-    again = {e.presentation for e in begun if e.detail["block"] == going.position.block}
-    whole = going_on(plan, log, at_trial=False, now_s=5.0, now=NOW)
-    assert set(whole.superseded) == (
-        again if whole.position.block == going.position.block else set()
-    )
+    shown = {e.presentation for e in begun}
+    again = {e.presentation for e in begun if e.detail["block"] == following.block}
+    at_trial = going_on(plan, log, at_trial=True, now_s=5.0, now=NOW)
+    assert (at_trial.position, at_trial.superseded) == (following, ())
+    assert at_trial.used == shown and set(at_trial.passed) == again
+    assert (at_trial.cut is None) == done
+    at_block = going_on(plan, log, at_trial=False, now_s=5.0, now=NOW)
+    assert (at_block.position, at_block.passed) == ((following.block, 0), ())
+    assert at_block.used == shown and set(at_block.superseded) == again
+
+
+@given(
+    runs=st.lists(
+        st.tuples(st.integers(1, 900), st.booleans(), st.integers(1, 900), st.sampled_from("rrbk")),
+        max_size=4,
+    ),
+    rule=st.sampled_from(["repeat", "keep"]),
+)
+@settings(max_examples=60)
+def test_whatever_cut_it_short_each_trial_counts_once(
+    runs: list[tuple[int, bool, int, str]],
+    rule: str,
+    plan_of: PlanOf,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Pauses that end with resume, repeat or skip; ends of the run; resumed at trial or block."""
+    plan = plan_of(f'{SCREENING}\n[interruptions]\ntrial = "{rule}"\n')
+    path = tmp_path_factory.mktemp("s") / LOG_NAME
+    going = Going()
+    for n, (pause, at_trial, ends, command) in enumerate((*runs, (0, True, 10**6, "r"))):
+        rig = staged({pause: ["pause"], pause + 30: [f"={command}"], ends: ["interrupt"]})[0]
+        header = replace(header_of(plan), started=NOW.isoformat()) if n == 0 else None
+        how = present(plan, rig, LogWriter(path, header), SESSION, going=going)
+        log = read_log(path)
+        if how == "completed":
+            break
+        try:
+            going = going_on(plan, log, at_trial=at_trial, now_s=100.0, now=NOW)
+        except UserError:  # only the last codes of the run were missing
+            break
+    counted = Counter(whole_presentations(plan, log))
+    assert max(counted.values()) == 1
+    left_out = {
+        (b, t) for b, block in enumerate(plan.blocks) for t in range(len(block.trials))
+    } - set(counted)
+    cut = [e for e in log.events if e.name == "INTERRUPTED" and rule == "keep"]
+    skipped = [e for e in log.events if e.name == "SKIP" and e.code is None]
+    assert not left_out or cut or skipped
+    if not skipped:
+        assert len(left_out) <= len(cut)
+
+
+def whole_presentations(plan: Plan, log: SessionLog) -> list[tuple[int, int]]:
+    """Places of the trials that count."""
+    given_up = {n for e in log.events if e.name == "SUPERSEDED" for n in e.detail["presentations"]}
+    given_up |= {e.presentation for e in log.events if e.name == "INTERRUPTED"}
+    return [
+        (e.detail["block"], e.detail["trial"])
+        for e in log.events
+        if e.name == "PRESENTATION" and e.presentation not in given_up
+    ]
+
+
+def test_a_block_begun_again_gives_up_what_an_earlier_run_showed_of_it(
+    plan_of: PlanOf, tmp_path: Path
+) -> None:
+    plan = plan_of(SCREENING)
+    interrupted(plan, tmp_path / LOG_NAME, 420)
+    going = going_on(plan, read_log(tmp_path), at_trial=True, now_s=5.0, now=NOW)
+    assert going.position.trial > 1 and len(going.passed) >= going.position.trial
+    rig = staged({160: ["pause"], 220: ["=b"], 380: ["interrupt"]})[0]
+    present(plan, rig, LogWriter(tmp_path / LOG_NAME, None), SESSION, going=going)
+    log = read_log(tmp_path)
+    (given_up,) = (e.detail["presentations"] for e in log.events if e.name == "SUPERSEDED")
+    assert set(given_up) >= set(going.passed)
+    again = going_on(plan, log, at_trial=False, now_s=5.0, now=NOW)
+    assert again.position == (going.position.block, 0)
+    assert not set(again.superseded) & set(given_up)
 
 
 def test_the_log_counts_on_by_wall_time_and_never_back(plan_of: PlanOf, tmp_path: Path) -> None:
