@@ -9,9 +9,9 @@ plan and the recording alone tell what was shown; repeated ones get numbers beyo
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any, NoReturn
+from typing import Any
 
 from task.contract.codes import (
     MAX_PRESENTATION,
@@ -21,21 +21,21 @@ from task.contract.codes import (
 )
 from task.contract.errors import UserError
 from task.contract.sessionlog import Event, Kind
+from task.countdown import at, screens_of
 from task.desk import Desk
 from task.flow import START, Command, Position, next_position
 from task.lines import Message
 from task.logwriter import LogWriter
+from task.pause import TRIGGERS_LOST, Interrupted, Pause, Stopped, interrupted
 from task.peripherals import NOT_ANSWERS
 from task.plan import (
     ANY_KEY,
     BLANK,
     PRACTICE,
     Block,
-    CountdownItem,
     Plan,
     Screen,
     Step,
-    TextItem,
     Trial,
     sounds_of,
 )
@@ -46,7 +46,6 @@ Progress = Callable[[int, int], None]
 
 RUN_ENDED = "the run ended"  # why a presentation was cut short by no one's wish
 SOONEST_ANSWER_S = 0.1  # nobody reacts faster: what comes before was meant for something else
-_REOPEN_EVERY_S = 1.0
 _BEFORE_GOING_ON_S = 1.0
 
 
@@ -75,21 +74,6 @@ class Going:
     overrides: Mapping[str, str] = field(default_factory=dict)
 
 
-class _Stopped(Exception):  # noqa: N818 - not an error: the operator's wish
-    """The operator ended the session, or the protocol's rule did."""
-
-
-class _Interrupted(Exception):  # noqa: N818 - not an error: the operator's wish, or a cable's
-    """The task stands still until the operator says how it goes on.
-
-    `resume` is where it then does, if nothing else is said.
-    """
-
-    def __init__(self, why: str, desk: Desk, resume: Command = Command.REPEAT_TRIAL) -> None:
-        super().__init__(why)
-        self.why, self.desk, self.resume = why, desk, resume
-
-
 def present(
     plan: Plan,
     rig: Rig,
@@ -114,7 +98,7 @@ def present(
         presenter.open_run()
         presenter.show_from(going.position, progress)
         ending = "completed"
-    except _Stopped:
+    except Stopped:
         ending = "stopped"
     except KeyboardInterrupt:
         ending = "interrupted"
@@ -142,7 +126,7 @@ class _Presenter:
         self._round, self._wrong = 1, 0  # passes through a block, scored answers not right in it
         self._screens: list[Screen] = []  # of the open block
         self._loading: Iterator[None] = iter(())
-        self._asked_for: _Interrupted | None = None  # to be heeded between trials
+        self._asked_for: Interrupted | None = None  # to be heeded between trials
         self._without_triggers = False  # they are lost, and that is known
         self._closing = False  # nothing keeps the run from ending
         self._disk_told = ""
@@ -177,7 +161,7 @@ class _Presenter:
                 if position is None:
                     return
                 command = self._show_trial(position)
-            except _Interrupted as interruption:
+            except Interrupted as interruption:
                 if position is None:
                     return
                 command = self._hold(interruption)
@@ -224,8 +208,10 @@ class _Presenter:
     def _open_block(self, position: Position) -> None:
         block = self._plan.blocks[position.block]
         trials = block.trials[position.trial :]
-        self._screens = [BLANK, *_screens(self._plan, trials)]
-        first = _screens(self._plan, trials[:1])
+        first, *_ = screens = [
+            list(screens_of(trial.steps, self._plan.refresh_hz)) for trial in trials
+        ]
+        self._screens = [BLANK, *chain.from_iterable(screens)]
         if _waits(trials[0]):  # the patient reads while the pictures are made ready
             self._load([BLANK, *first])
             self._loading = self._rig.display.prepare(self._screens)
@@ -307,7 +293,7 @@ class _Presenter:
                     self._show(step.screen, step.frames, begins, number, coming)
                 self._stage.end_step()
                 begins, identity = [], ()
-        except _Interrupted as interruption:
+        except Interrupted as interruption:
             detail = {"why": interruption.why}
             self._stage.write([Event(self._now_s, "INTERRUPTED", None, number, detail)])
             self._stage.lines.drop_planned()
@@ -328,7 +314,7 @@ class _Presenter:
             self._stage.send("REPEAT")
             return Command.REPEAT_BLOCK
         said = f"The practice was not understood\n({self._wrong} answers not right)"
-        return self._hold(_Interrupted("practice not understood", Desk(said), Command.NEXT))
+        return self._hold(Interrupted("practice not understood", Desk(said), Command.NEXT))
 
     def _ask(self, step: Step, number: int, begins: Sequence[Event]) -> None:
         """Show a step until it is answered or its time is over."""
@@ -338,7 +324,7 @@ class _Presenter:
         while (self._stage.frame < last and not answered) or not self._idle:
             # Nothing is planned for after the step before its own codes have left the lines.
             until = self._stage.frame + self._plan.spacing_frames
-            screen = _at(step.screen, last - self._stage.frame, self._plan.refresh_hz)
+            screen = at(step.screen, last - self._stage.frame, self._plan.refresh_hz)
             time_s = self._stage.flip(screen, until, begins if onset_s is None else ())
             if next(self._loading, self) is None:
                 self._stage.untimed()
@@ -438,14 +424,14 @@ class _Presenter:
             if self._closing:
                 yield press
             elif press.meaning == "interrupt":
-                self._interrupted(press)
+                interrupted(self._stage, press)
             elif press.meaning == "pause":
                 self._stage.write([Event(press.time_s, "PAUSE", detail={"key": press.key})])
-                self._interrupt(_Interrupted("pause", Desk("Pause")), number)
+                self._interrupt(Interrupted("pause", Desk("Pause")), number)
             elif press.meaning == "box lost":
                 self._stage.write([Event(press.time_s, "BOX_LOST", detail={"key": press.key})])
                 said = Desk("RESPONSE BOX LOST", alarm=True, about="Check its cable")
-                self._interrupt(_Interrupted("response box lost", said), number)
+                self._interrupt(Interrupted("response box lost", said), number)
             else:
                 yield press
         if self._closing:
@@ -456,14 +442,9 @@ class _Presenter:
             self._disk_told = self._log.trouble
             self._stage.write([Event(self._now_s, "LOG_MOVED", detail={"why": self._disk_told})])
             said = Desk("THE DISK REFUSES THE LOG", alarm=True, about=self._disk_told)
-            self._interrupt(_Interrupted("disk", said), number)
+            self._interrupt(Interrupted("disk", said), number)
 
-    def _interrupted(self, press: KeyPress) -> NoReturn:
-        """A signal, or the window was closed."""
-        self._stage.write([Event(press.time_s, "INTERRUPT", detail={"key": press.key})])
-        raise KeyboardInterrupt
-
-    def _interrupt(self, interruption: _Interrupted, number: int | None) -> None:
+    def _interrupt(self, interruption: Interrupted, number: int | None) -> None:
         """Now, in a presentation; between two, before the next begins."""
         if number is not None:
             raise interruption
@@ -473,7 +454,7 @@ class _Presenter:
         self._stage.write([Event(self._now_s, "TRIGGERS_LOST")])
         self._without_triggers = True
         if self._plan.triggers_lost == "stop":
-            raise _Stopped
+            raise Stopped
         if self._plan.triggers_lost == "pause":
             said = Desk(
                 "TRIGGERS LOST",
@@ -481,61 +462,22 @@ class _Presenter:
                 about="Check the cable and the box",
                 going_on="go on without triggers",
             )
-            self._interrupt(_Interrupted("triggers lost", said), number)
+            self._interrupt(Interrupted(TRIGGERS_LOST, said), number)
 
-    def _hold(self, interruption: _Interrupted) -> Command:
-        """The pause screen, until the operator says how to go on."""
-        self._stage.silence()
-        self._stage.dim()
-        self._stage.send("PAUSE")
-        desk, command = interruption.desk, ""
-        waiting = interruption.why == "triggers lost"
-        tried_s = self._now_s
-        while not command:
-            self._stage.untimed()
-            screen = desk.screen(self._rig.operator)
-            self._load_soon(screen)
-            self._stage.flip(screen, self._stage.frame + 2 * self._plan.spacing_frames)
-            desk, command = self._at_desk(desk)
-            if waiting and self._now_s - tried_s >= _REOPEN_EVERY_S:
-                tried_s = self._now_s
-                if self._try_port():
-                    waiting, desk = False, desk.mended("The triggers are back")
-        return self._go_on(command, interruption.resume)
-
-    def _at_desk(self, desk: Desk) -> tuple[Desk, str]:
-        """What the operator pressed and typed; a note is logged as soon as it is written."""
-        presses, characters = self._rig.keys.poll(), self._rig.keys.typed()
-        for press in presses:
-            if press.meaning == "interrupt":
-                self._interrupted(press)
-            if press.meaning == "box back":
-                desk = desk.mended("The response box is back")
-            typing = desk.note
-            desk, command = desk.pressed(press, self._rig.operator)
-            if typing is None and desk.note is not None:
-                characters = ""  # the key that began the note is no part of it
-                self._stage.send("NOTE")
-            if command == "note":
-                last, _, characters = characters.partition("\n")
-                detail = {"text": desk.typed(_printable(last)).note}
-                self._stage.write([Event(desk.begun_s, "NOTE", detail=detail)])
-                desk = replace(desk, note=None, about=desk.about or "The note is in the log")
-            elif command:
-                self._stage.write([Event(press.time_s, command.upper(), detail={"key": press.key})])
-                return desk, command
-        return desk.typed(_printable(characters)), ""
-
-    def _go_on(self, command: str, resume: Command) -> Command:
-        if command == "stop":
-            raise _Stopped
+    def _hold(self, interruption: Interrupted) -> Command:
+        """The operator's screen, until the task goes on."""
+        pause = Pause(self._stage, self._rig, self._load_soon)
+        command = pause.until_told(interruption, self._try_port)
         self._stage.send(command.upper())
-        frames = max(1, round(_BEFORE_GOING_ON_S * self._plan.refresh_hz))
-        last = self._stage.frame + frames
-        while self._stage.frame < last or not self._idle:
-            self._stage.flip(BLANK, self._stage.frame + 2 * self._plan.spacing_frames)
+        self._wait_and_send(_BEFORE_GOING_ON_S)
         chosen = {"skip": Command.SKIP_BLOCK, "repeat": Command.REPEAT_BLOCK}
-        return chosen.get(command, resume)
+        return chosen.get(command, interruption.resume)
+
+    def _wait_and_send(self, seconds: float) -> None:
+        """An empty screen for a time, and until nothing waits to be sent."""
+        last = self._stage.frame + round(seconds * self._plan.refresh_hz)
+        while self._stage.frame < last or not self._idle:
+            self._stage.flip_freely(BLANK)
 
     def _try_port(self) -> bool:
         """Whether the trigger box is back; then its lines are swept again and a mark is set."""
@@ -548,7 +490,11 @@ class _Presenter:
         self._stage.plan_sweep()
         self._show(BLANK, self._plan.sweep_frames)
         self._mark(Code.GAP, named=True)
-        return not self._stage.lost
+        if self._stage.lost:
+            return False
+        if self._asked_for and self._asked_for.why == TRIGGERS_LOST:  # in a sweep before this one
+            self._asked_for = None
+        return True
 
     # Keys -------------------------------------------------------------------------------
 
@@ -588,37 +534,6 @@ def _answers(step: Step, press: KeyPress) -> bool:
     if press.meaning in NOT_ANSWERS:
         return False
     return press.meaning in step.answers or ANY_KEY in step.answers
-
-
-def _screens(plan: Plan, trials: Iterable[Trial]) -> list[Screen]:
-    """Every screen of trials, a countdown as each of its numbers."""
-    screens = []
-    for step in (step for trial in trials for step in trial.steps):
-        screens.append(_at(step.screen, step.frames, plan.refresh_hz))
-        if any(isinstance(item, CountdownItem) for item in step.screen):
-            whole = int(plan.refresh_hz)
-            screens += [
-                _at(step.screen, left, plan.refresh_hz) for left in range(1, step.frames, whole)
-            ]
-    return screens
-
-
-def _at(screen: Screen, left: int, refresh_hz: float) -> Screen:
-    """A screen with so many frames left."""
-    if not any(isinstance(item, CountdownItem) for item in screen):
-        return screen
-    seconds = -(-max(left, 1) // max(1, int(refresh_hz)))
-    said = f"{seconds // 60}:{seconds % 60:02d}"
-    return tuple(
-        TextItem(said, item.height_deg, item.x_deg, item.y_deg)
-        if isinstance(item, CountdownItem)
-        else item
-        for item in screen
-    )
-
-
-def _printable(characters: str) -> str:
-    return "".join(c for c in characters if c == "\b" or c.isprintable())
 
 
 _ANSWER_NUMBERS = {"no": "0", "yes": "1", **{n: n for n in "0123456789"}}

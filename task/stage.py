@@ -119,6 +119,11 @@ class Stage:
         self.counts["frames"] += 1
         return time_s
 
+    def flip_freely(self, screen: Screen) -> float:
+        """A frame for which nothing is planned: it may come late, and codes may rise in it."""
+        self.untimed()
+        return self.flip(screen, self.frame + 2 * self._plan.spacing_frames)
+
     def write(self, events: Iterable[Event]) -> None:
         """Events into the log, their times on its clock."""
         self._log.write([replace(e, time_s=e.time_s + self._offset_s) for e in events])

@@ -82,7 +82,8 @@ class WindowKeys:
 
     Meanings that are no answer: "pause" (the operator's key), "interrupt" (the window was closed),
     "held" (a key that was down already when a screen came on), "bounce", "autorepeat" (of a held
-    key), and "modifier" (Shift, Ctrl and their like alone).  A key pressed with Ctrl was pressed by the operator.
+    key), and "modifier" (Shift, Ctrl and their like alone).  A key pressed with Ctrl was pressed
+    by the operator.
     """
 
     def __init__(self, display: _Window, rig: RigFile) -> None:

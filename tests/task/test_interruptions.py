@@ -246,10 +246,11 @@ class _Cut:
     def __init__(self, stage: Stage, box: Box, out: int, back: int) -> None:
         self._set, self._stage, self._out, self._back = box.set, stage, out, back
         box.set = self.set  # type: ignore[method-assign]
+        self._reopen = box.reopen
         box.reopen = self.there  # type: ignore[method-assign]
 
     def there(self) -> bool:
-        return not self._out <= self._stage.flips < self._back
+        return self._reopen() and not self._out <= self._stage.flips < self._back
 
     def set(self, value: int) -> Any:
         sent = self._set(value) if self.there() else None
@@ -274,6 +275,20 @@ def test_a_lost_cable_pauses_the_task_and_a_sweep_and_a_mark_follow_when_it_is_b
     assert set(alarms) == {"TRIGGERS LOST"}
     back = {i.text for s in stage.shown for i in s if isinstance(i, TextItem)}
     assert "The triggers are back" in back
+
+
+def test_a_cable_that_comes_and_goes_is_waited_for_and_told_once(
+    plan_of: PlanOf, shown: Present
+) -> None:
+    rig, stage, box, script = staged()
+    _Cut(stage, box, BEFORE_TRIALS + 2, BEFORE_TRIALS + 400)
+    _Cut(stage, box, BEFORE_TRIALS + 420, BEFORE_TRIALS + 600)  # in the sweep
+    script.at = {BEFORE_TRIALS + 1000: ["=r"]}
+    session = shown(plan_of(TINY), rig)
+    assert session.how == "completed"
+    assert [e.detail["why"] for e in session.events("INTERRUPTED")] == ["triggers lost"]
+    assert len(session.events("TRIGGERS_LOST")) == len(session.events("TRIGGERS_BACK")) == 2
+    assert [e.code for e in session.events("RESUME") if e.code] == [CODE_TABLE["RESUME"]]
 
 
 def test_a_cable_that_stays_out_can_be_done_without(plan_of: PlanOf, shown: Present) -> None:
