@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
+from task.alarms import TRIGGERS_LOST, Alarms
 from task.contract.sessionlog import Event
 from task.desk import Desk
 from task.flow import Command
@@ -11,7 +12,6 @@ from task.plan import Screen
 from task.rig import KeyPress, Rig
 from task.stage import Stage
 
-TRIGGERS_LOST = "triggers lost"
 _REOPEN_EVERY_S = 1.0
 
 
@@ -22,12 +22,15 @@ class Stopped(Exception):  # noqa: N818 - not an error: the operator's wish
 class Interrupted(Exception):  # noqa: N818 - not an error: the operator's wish, or a cable's
     """The task stands still until the operator says how it goes on.
 
-    `resume` is where it then does, if nothing else is said.
+    `title` is what the operator reads if nothing is amiss, `resume` where the task goes on if
+    nothing else is said.
     """
 
-    def __init__(self, why: str, desk: Desk, resume: Command = Command.REPEAT_TRIAL) -> None:
+    def __init__(
+        self, why: str, *, title: str = "Pause", resume: Command = Command.REPEAT_TRIAL
+    ) -> None:
         super().__init__(why)
-        self.why, self.desk, self.resume = why, desk, resume
+        self.why, self.title, self.resume = why, title, resume
 
 
 def interrupted(stage: Stage, press: KeyPress) -> NoReturn:
@@ -39,16 +42,27 @@ def interrupted(stage: Stage, press: KeyPress) -> NoReturn:
 class Pause:
     """The operator's screen and keys."""
 
-    def __init__(self, stage: Stage, rig: Rig, make_ready: Callable[[Screen], None]) -> None:
-        """`make_ready`: called before a screen is drawn."""
-        self._stage, self._rig, self._make_ready = stage, rig, make_ready
-
-    def until_told(self, interruption: Interrupted, try_port: Callable[[], bool]) -> str:
-        """The command with which it ends: "resume", "skip" or "repeat".
+    def __init__(
+        self,
+        stage: Stage,
+        rig: Rig,
+        alarms: Alarms,
+        *,
+        make_ready: Callable[[Screen], None],
+        try_port: Callable[[], None],
+    ) -> None:
+        """Nothing is shown yet.
 
         Parameters
         ----------
-        try_port : called now and then while the trigger box is lost; whether it is back
+        make_ready : called before a screen is drawn
+        try_port : called now and then while the trigger box is lost
+        """
+        self._stage, self._rig, self._alarms = stage, rig, alarms
+        self._make_ready, self._try_port = make_ready, try_port
+
+    def until_told(self, title: str) -> str:
+        """The command with which it ends: "resume", "skip" or "repeat".
 
         Raises
         ------
@@ -58,16 +72,18 @@ class Pause:
         self._stage.silence()
         self._stage.dim()
         self._stage.send("PAUSE")
-        desk, command = interruption.desk, ""
-        waiting = interruption.why == TRIGGERS_LOST
+        self._alarms.forget_mended()
+        desk, command = Desk(title), ""
         tried_s = self._stage.last_s
         while not command:
+            self._alarms.raised()  # they are on the desk
+            desk = self._alarms.on(desk, title)
             self._show(desk.screen(self._rig.operator))
             desk, command = self._at_desk(desk)
-            if waiting and self._stage.last_s - tried_s >= _REOPEN_EVERY_S:
+            lost = TRIGGERS_LOST in self._alarms.standing
+            if lost and self._stage.last_s - tried_s >= _REOPEN_EVERY_S:
                 tried_s = self._stage.last_s
-                if try_port():
-                    waiting, desk = False, desk.mended("The triggers are back")
+                self._try_port()
         if command == "stop":
             raise Stopped
         return command
@@ -82,8 +98,8 @@ class Pause:
         for press in presses:
             if press.meaning == "interrupt":
                 interrupted(self._stage, press)
-            if press.meaning == "box back":
-                desk = desk.mended("The response box is back")
+            if self._alarms.heard(press):
+                continue
             typing = desk.note
             desk, command = desk.pressed(press, self._rig.operator)
             if typing is None and desk.note is not None:

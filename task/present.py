@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
+from task.alarms import TRIGGERS_LOST, Alarms
 from task.contract.codes import (
     MAX_PRESENTATION,
     Code,
@@ -22,11 +23,10 @@ from task.contract.codes import (
 from task.contract.errors import UserError
 from task.contract.sessionlog import Event, Kind
 from task.countdown import at, screens_of
-from task.desk import Desk
 from task.flow import START, Command, Position, next_position
 from task.lines import Message
 from task.logwriter import LogWriter
-from task.pause import TRIGGERS_LOST, Interrupted, Pause, Stopped, interrupted
+from task.pause import Interrupted, Pause, Stopped, interrupted
 from task.peripherals import NOT_ANSWERS
 from task.plan import (
     ANY_KEY,
@@ -120,6 +120,10 @@ class _Presenter:
         self._plan, self._rig, self._log, self._session = plan, rig, log, session
         self._going = going
         self._stage = Stage(plan, rig, log, clock_offset_s=going.clock_offset_s)
+        self._alarms = Alarms(self._stage, log)
+        self._pause = Pause(
+            self._stage, rig, self._alarms, make_ready=self._load_soon, try_port=self._try_port
+        )
         self._numbers = _Numbers(plan, going.used)
         self._block: int | None = None  # the one that is open
         self._pass = list(going.passed)  # presentations of this pass through it
@@ -127,9 +131,7 @@ class _Presenter:
         self._screens: list[Screen] = []  # of the open block
         self._loading: Iterator[None] = iter(())
         self._asked_for: Interrupted | None = None  # to be heeded between trials
-        self._without_triggers = False  # they are lost, and that is known
         self._closing = False  # nothing keeps the run from ending
-        self._disk_told = ""
         self.counts = self._stage.counts
 
     # The session ------------------------------------------------------------------------
@@ -139,7 +141,11 @@ class _Presenter:
         self._load([BLANK])
         self._stage.plan_sweep()
         rig = self._rig
-        detail: dict[str, Any] = {"display": rig.display.description, "port": rig.port.description}
+        detail: dict[str, Any] = {
+            "display": rig.display.description,
+            "port": rig.port.description,
+            "keys": rig.keys.description,
+        }
         if rig.sound:
             detail["sound"] = rig.sound.description
         if self._going.resumed:
@@ -314,7 +320,7 @@ class _Presenter:
             self._stage.send("REPEAT")
             return Command.REPEAT_BLOCK
         said = f"The practice was not understood\n({self._wrong} answers not right)"
-        return self._hold(Interrupted("practice not understood", Desk(said), Command.NEXT))
+        return self._hold(Interrupted("practice not understood", title=said, resume=Command.NEXT))
 
     def _ask(self, step: Step, number: int, begins: Sequence[Event]) -> None:
         """Show a step until it is answered or its time is over."""
@@ -420,29 +426,30 @@ class _Presenter:
 
     def _heeded(self, presses: Iterable[KeyPress], number: int | None) -> Iterator[KeyPress]:
         """What was pressed, but for the operator's keys; raises where the task must stand still."""
+        wish: KeyPress | None = None
         for press in presses:
             if self._closing:
                 yield press
-            elif press.meaning == "interrupt":
-                interrupted(self._stage, press)
-            elif press.meaning == "pause":
-                self._stage.write([Event(press.time_s, "PAUSE", detail={"key": press.key})])
-                self._interrupt(Interrupted("pause", Desk("Pause")), number)
-            elif press.meaning == "box lost":
-                self._stage.write([Event(press.time_s, "BOX_LOST", detail={"key": press.key})])
-                said = Desk("RESPONSE BOX LOST", alarm=True, about="Check its cable")
-                self._interrupt(Interrupted("response box lost", said), number)
-            else:
+            elif press.meaning in ("interrupt", "pause"):
+                wish = wish if wish and wish.meaning == "interrupt" else press
+            elif not self._alarms.heard(press):
                 yield press
-        if self._closing:
-            return
-        if self._stage.lost and not self._without_triggers:
-            self._triggers_lost(number)
-        if self._log.trouble and not self._disk_told:
-            self._disk_told = self._log.trouble
-            self._stage.write([Event(self._now_s, "LOG_MOVED", detail={"why": self._disk_told})])
-            said = Desk("THE DISK REFUSES THE LOG", alarm=True, about=self._disk_told)
-            self._interrupt(Interrupted("disk", said), number)
+        if wish and wish.meaning == "interrupt":
+            interrupted(self._stage, wish)
+        if wish:
+            self._stage.write([Event(wish.time_s, "PAUSE", detail={"key": wish.key})])
+            self._interrupt(Interrupted("pause"), number)
+        if not self._closing:
+            for alarm in self._alarms.raised():
+                self._heed(alarm, number)
+
+    def _heed(self, alarm: str, number: int | None) -> None:
+        """The protocol may go on without triggers, or not at all."""
+        rule = self._plan.triggers_lost if alarm == TRIGGERS_LOST else "pause"
+        if rule == "stop":
+            raise Stopped
+        if rule == "pause":
+            self._interrupt(Interrupted(alarm), number)
 
     def _interrupt(self, interruption: Interrupted, number: int | None) -> None:
         """Now, in a presentation; between two, before the next begins."""
@@ -450,24 +457,10 @@ class _Presenter:
             raise interruption
         self._asked_for = interruption
 
-    def _triggers_lost(self, number: int | None) -> None:
-        self._stage.write([Event(self._now_s, "TRIGGERS_LOST")])
-        self._without_triggers = True
-        if self._plan.triggers_lost == "stop":
-            raise Stopped
-        if self._plan.triggers_lost == "pause":
-            said = Desk(
-                "TRIGGERS LOST",
-                alarm=True,
-                about="Check the cable and the box",
-                going_on="go on without triggers",
-            )
-            self._interrupt(Interrupted(TRIGGERS_LOST, said), number)
-
     def _hold(self, interruption: Interrupted) -> Command:
         """The operator's screen, until the task goes on."""
-        pause = Pause(self._stage, self._rig, self._load_soon)
-        command = pause.until_told(interruption, self._try_port)
+        command = self._pause.until_told(interruption.title)
+        self._asked_for = None  # whatever it was, it was on that screen
         self._stage.send(command.upper())
         self._wait_and_send(_BEFORE_GOING_ON_S)
         chosen = {"skip": Command.SKIP_BLOCK, "repeat": Command.REPEAT_BLOCK}
@@ -479,22 +472,18 @@ class _Presenter:
         while self._stage.frame < last or not self._idle:
             self._stage.flip_freely(BLANK)
 
-    def _try_port(self) -> bool:
-        """Whether the trigger box is back; then its lines are swept again and a mark is set."""
+    def _try_port(self) -> None:
+        """If the trigger box is back, its lines are swept again and a mark is set."""
         if not self._rig.port.reopen():
-            return False
-        self._stage.lost = self._without_triggers = False
+            return
+        self._stage.lost = False
+        self._alarms.over(TRIGGERS_LOST)
         self._stage.rest()
         self._stage.write([Event(self._now_s, "TRIGGERS_BACK")])
         self._stage.untimed()
         self._stage.plan_sweep()
         self._show(BLANK, self._plan.sweep_frames)
         self._mark(Code.GAP, named=True)
-        if self._stage.lost:
-            return False
-        if self._asked_for and self._asked_for.why == TRIGGERS_LOST:  # in a sweep before this one
-            self._asked_for = None
-        return True
 
     # Keys -------------------------------------------------------------------------------
 

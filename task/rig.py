@@ -91,6 +91,9 @@ class TriggerPort(Protocol):
 class Keys(Protocol):
     """Who answers: a patient at a keyboard, or a robot."""
 
+    description: dict[str, object]
+    """What was found, for the log."""
+
     def listen(self, step: Step, onset_s: float) -> Sequence[KeyPress]:
         """A screen that waits for an answer came on; returns what was pressed too early."""
 

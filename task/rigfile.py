@@ -9,13 +9,14 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from task.contract.settings import Table, parse, read_settings
+from task.keynames import Key
 from task.peripherals import Meaning, ResponseBox, SoundOut
 from task.triggers import Triggers
 
-Keys = Annotated[tuple[str, ...], Field(min_length=1)]
+Keys = Annotated[tuple[Key, ...], Field(min_length=1)]
 USUAL_KEYS: dict[Meaning, tuple[str, ...]] = {
-    "yes": ("y", "right", "return"),
-    "no": ("n", "left"),
+    "yes": ("y", "left", "return"),
+    "no": ("n", "right"),
     "0": ("0", "num_0"),
     "1": ("1", "num_1"),
     "2": ("2", "num_2"),
@@ -65,12 +66,12 @@ class Screen(Table):
 class Operator(Table):
     """The operator's keys; the patient's never do any of this."""
 
-    pause: str = Field("escape", description="pause at once; the others work on the pause screen")
-    resume: str = Field("r", description="go on")
-    skip: str = Field("k", description="skip the rest of the block")
-    repeat: str = Field("b", description="begin the block again")
-    note: str = Field("t", description="type a note, which gets the time at which it was begun")
-    stop: str = Field("q", description="end the session; pressed twice")
+    pause: Key = Field("escape", description="pause at once; the others work on the pause screen")
+    resume: Key = Field("r", description="go on")
+    skip: Key = Field("k", description="skip the rest of the block")
+    repeat: Key = Field("b", description="begin the block again")
+    note: Key = Field("t", description="type a note, which gets the time at which it was begun")
+    stop: Key = Field("q", description="end the session; pressed twice")
 
     @property
     def keys(self) -> dict[str, str]:
@@ -96,6 +97,16 @@ class RigFile(Table):
         None, description="the patient's box of buttons, beside the keyboard; none if not said"
     )
     robot: bool = Field(False, description="a robot answers instead of a patient (demonstration)")
+
+    @model_validator(mode="after")
+    def _as_on_the_screen(self) -> "RigFile":
+        for meaning, stands, other in (("yes", "left", "right"), ("no", "right", "left")):
+            if other in self.answers[meaning]:
+                raise ValueError(
+                    f"keys: the {other} arrow means {meaning}, but on the screen {meaning} stands"
+                    f" {stands}; let the {stands} arrow mean {meaning}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _one_meaning(self) -> "RigFile":

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from task.bitmaps import THEMES
@@ -97,6 +98,7 @@ class Together:
 
     def __init__(self, *all_keys: Keys) -> None:
         self._all = all_keys
+        self.description = dict(chain.from_iterable(k.description.items() for k in all_keys))
 
     def listen(self, step: Step, onset_s: float) -> Sequence[KeyPress]:
         """Everybody listens."""

@@ -22,8 +22,9 @@ _MODIFIERS = {
     for name in ("shift", "ctrl", "alt", "meta", "windows", "command", "option")
     for side in ("l", "r")
 } | {"capslock", "numlock", "scrolllock", "modeswitch", "function"}
-# What the keys of a numeric pad are called while NumLock is off.
-_PAD = {
+# Names that differ from those of rig files: the numeric pad while NumLock is off, and three keys.
+_OTHERWISE = {
+    "enter": "return", "pound": "hash", "quoteleft": "grave",
     "num_insert": "num_0", "num_end": "num_1", "num_down": "num_2", "num_page_down": "num_3",
     "num_next": "num_3", "num_left": "num_4", "num_begin": "num_5", "num_right": "num_6",
     "num_home": "num_7", "num_up": "num_8", "num_page_up": "num_9", "num_prior": "num_9",
@@ -87,6 +88,7 @@ class WindowKeys:
     """
 
     def __init__(self, display: _Window, rig: RigFile) -> None:
+        self.description: dict[str, object] = {"keyboard": True}
         self._handle = display.handle
         self._meanings = _meanings(rig)
         self._contacts = Contacts()
@@ -233,7 +235,7 @@ def key_name(symbol: int) -> str:
     from pyglet.window import key
 
     name = str(key.symbol_string(symbol)).lower().lstrip("_")
-    return _PAD.get(name, "return" if name == "enter" else name)
+    return _OTHERWISE.get(name, name)
 
 
 def _is_letter(symbol: int) -> bool:

@@ -86,8 +86,8 @@ class CedrusKeys:
         self._ours = OtherClock()
         self._closing = threading.Event()
         self._link = self._connect()
-        self.description: dict[str, object] = self._link.description | {
-            "buttons": dict(box.buttons)
+        self.description: dict[str, object] = {
+            "response_box": self._link.description | {"buttons": dict(box.buttons)}
         }
         self._thread = threading.Thread(target=self._run, name="response box", daemon=True)
         self._thread.start()

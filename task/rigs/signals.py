@@ -20,6 +20,7 @@ class SignalKeys:
 
     def __init__(self) -> None:
         """Listen, also to signals that were ignored by whoever started this."""
+        self.description: dict[str, object] = {}
         self._heard: list[KeyPress] = []
         self._asked = False
         for name in _NAMES:

@@ -77,6 +77,7 @@ class Robot:
         self._clock = clock
         self._rng = random.Random(seed)
         self._due: KeyPress | None = None
+        self.description: dict[str, object] = {"robot": True}
 
     def listen(self, step: Step, onset_s: float) -> Sequence[KeyPress]:
         """Decide on an answer and when it will come; a robot is never too early."""

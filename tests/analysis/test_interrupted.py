@@ -42,6 +42,7 @@ class Operator:
 
     def __init__(self, rig: Rig, presses: Sequence[tuple[float, str, str]]) -> None:
         self._keys: Keys = rig.keys
+        self.description = rig.keys.description
         self._rig, self._presses = rig, list(presses)
 
     def listen(self, step: Step, onset_s: float) -> Sequence[KeyPress]:

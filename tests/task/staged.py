@@ -121,6 +121,7 @@ class Script:
     """Keys pressed at given flips, and answers so many frames after a question came on."""
 
     stage: Stage
+    description: dict[str, object] = field(default_factory=dict, init=False)
     at: dict[int, list[str]] = field(default_factory=dict)  # by number of flips made
     early: list[str] = field(default_factory=list)
     after: dict[int, list[str]] = field(default_factory=dict)  # by flips since the onset

@@ -282,13 +282,59 @@ def test_a_cable_that_comes_and_goes_is_waited_for_and_told_once(
 ) -> None:
     rig, stage, box, script = staged()
     _Cut(stage, box, BEFORE_TRIALS + 2, BEFORE_TRIALS + 400)
-    _Cut(stage, box, BEFORE_TRIALS + 420, BEFORE_TRIALS + 600)  # in the sweep
+    _Cut(stage, box, BEFORE_TRIALS + 440, BEFORE_TRIALS + 600)  # in the sweep
     script.at = {BEFORE_TRIALS + 1000: ["=r"]}
     session = shown(plan_of(TINY), rig)
     assert session.how == "completed"
     assert [e.detail["why"] for e in session.events("INTERRUPTED")] == ["triggers lost"]
     assert len(session.events("TRIGGERS_LOST")) == len(session.events("TRIGGERS_BACK")) == 2
     assert [e.code for e in session.events("RESUME") if e.code] == [CODE_TABLE["RESUME"]]
+
+
+def told(stage: Stage) -> list[str]:
+    """Titles of the operator's screens, one after another."""
+    titles = [s[0].text for s in stage.shown if s and isinstance(s[0], DeskItem)]
+    return [title for n, title in enumerate(titles) if n == 0 or titles[n - 1] != title]
+
+
+def test_one_cable_that_is_back_does_not_hide_that_another_is_out(
+    plan_of: PlanOf, shown: Present
+) -> None:
+    rig, stage, box, script = staged()
+    _Cut(stage, box, BEFORE_TRIALS + 2, BEFORE_TRIALS + 400)
+    script.at = {
+        BEFORE_TRIALS + 50: ["box lost"],
+        BEFORE_TRIALS + 100: ["box back"],
+        BEFORE_TRIALS + 900: ["=r"],
+    }
+    session = shown(plan_of(TINY), rig)
+    assert told(stage) == [
+        "TRIGGERS LOST", "TRIGGERS LOST\nRESPONSE BOX LOST", "TRIGGERS LOST", "The triggers are back"
+    ]  # fmt: skip
+    assert len(session.events("BOX_LOST")) == len(session.events("BOX_BACK")) == 1
+
+
+def test_a_box_that_is_lost_in_a_pause_is_told_and_may_be_done_without(
+    plan_of: PlanOf, shown: Present
+) -> None:
+    rig, stage, _, script = staged()
+    script.at = {
+        BEFORE_TRIALS + 5: ["pause"], BEFORE_TRIALS + 50: ["box lost"],
+        BEFORE_TRIALS + 100: ["=r"], BEFORE_TRIALS + 190: ["box back"],
+    }  # fmt: skip
+    session = shown(plan_of(TINY), rig)
+    assert session.how == "completed"
+    assert told(stage) == ["Pause", "RESPONSE BOX LOST"]
+    assert len(session.events("BOX_LOST")) == len(session.events("BOX_BACK")) == 1
+    assert len(session.events("INTERRUPTED")) == 1
+
+
+def test_what_is_pressed_together_with_pause_is_logged(plan_of: PlanOf, shown: Present) -> None:
+    rig, _, _, script = staged()
+    script.at = {BEFORE_TRIALS + 5: ["pause", "yes"], BEFORE_TRIALS + 50: ["=r"]}
+    session = shown(plan_of(TINY), rig)
+    assert [e.detail["meaning"] for e in session.events("KEY")] == ["yes"]
+    assert len(session.events("INTERRUPTED")) == 1
 
 
 def test_a_cable_that_stays_out_can_be_done_without(plan_of: PlanOf, shown: Present) -> None:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from task.contract.errors import FileError
+from task.keynames import WORDS
 from task.rigfile import RigFile, Screen, read_rig
 
 
@@ -18,7 +19,7 @@ def test_keys_that_are_not_said_keep_their_usual_meaning(path: Path) -> None:
     path.write_text('name = "x"\n[triggers]\ndevice = "none"\n[keys]\nyes = ["a", "c"]\n')
     answers = read_rig(path).answers
     assert answers["yes"] == ("a", "c")
-    assert answers["no"] == ("n", "left")
+    assert answers["no"] == ("n", "right")
     assert answers["3"] == ("3", "num_3")
 
 
@@ -68,6 +69,26 @@ def test_keys_that_are_not_said_keep_their_usual_meaning(path: Path) -> None:
             ["rig.toml: keys: 'n' means both the operator's pause and no; give it one meaning"],
         ),
         (
+            '[triggers]\ndevice = "none"\n[keys]\nyes = ["right"]\nno = ["left"]\n',
+            [
+                "rig.toml: keys: the right arrow means yes, but on the screen yes stands left; let"
+                " the left arrow mean yes"
+            ],
+        ),
+        (
+            '[triggers]\ndevice = "none"\n[keys]\nyes = ["Y", ","]\n[operator]\npause = "esc"\n'
+            'resume = "lctrl"\nskip = "pagupe"\n',
+            [
+                "rig.toml:5: keys.yes[1]: 'Y': this key is called 'y'",
+                "rig.toml:5: keys.yes[2]: ',': this key is called 'comma'",
+                "rig.toml:7: operator.pause: 'esc': this key is called 'escape'",
+                "rig.toml:8: operator.resume: no key is called 'lctrl'; a letter, a digit, or one"
+                f" of {', '.join(sorted(WORDS))}",
+                "rig.toml:9: operator.skip: no key is called 'pagupe' (did you mean 'pageup'?); a"
+                f" letter, a digit, or one of {', '.join(sorted(WORDS))}",
+            ],
+        ),
+        (
             '[triggers]\ndevice = "none"\n[keys]\nno = ["y"]\n',
             ["rig.toml: keys: 'y' means both yes and no; give it one meaning"],
         ),
@@ -80,6 +101,8 @@ def test_keys_that_are_not_said_keep_their_usual_meaning(path: Path) -> None:
         "no key",
         "unknown meaning",
         "pause and no",
+        "arrows the other way round",
+        "no such keys",
         "yes and no",
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from task.keynames import WORDS
 from task.plan import BLANK, Step
 from task.rig import KeyPress
 from task.rigfile import RigFile
@@ -281,7 +282,7 @@ def test_keys_of_the_real_keyboard(window: WindowDisplay) -> None:
     try:
         seen("key", "y")
         seen("key", "ctrl+n")
-        seen("key", "Left")
+        seen("key", "Right")
         seen("key", "F12")
         seen("keydown", "x")
         held = keys.listen(ASKED, 5.0)
@@ -296,10 +297,19 @@ def test_keys_of_the_real_keyboard(window: WindowDisplay) -> None:
         ("yes", "y", "patient"),
         ("modifier", "lctrl", "patient"),
         ("no", "n", "operator"),
-        ("no", "left", "patient"),
+        ("no", "right", "patient"),
         ("pause", "f12", "operator"),
         ("x", "x", "patient"),
     ]
     assert [(p.meaning, p.key, p.time_s) for p in held] == [("held", "x", 5.0)]
     assert all(began_s < p.time_s < time.perf_counter() for p in found)
     assert keys.typed().startswith("yxx")
+
+
+def test_every_key_that_a_rig_file_may_name_is_one_that_can_be_pressed() -> None:
+    from pyglet.window import key
+
+    symbols = [symbol for symbol in vars(key).values() if isinstance(symbol, int)]
+    pressed = {keyboard.key_name(symbol) for symbol in symbols}
+    assert pressed >= WORDS
+    assert pressed >= set("abcdefghijklmnopqrstuvwxyz0123456789")
