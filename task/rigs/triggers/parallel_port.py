@@ -7,6 +7,7 @@ from typing import Any
 
 from task.contract.errors import RigError
 from task.rig import Sent
+from task.rigs.triggers.apart import Apart
 from task.triggers import ParallelPort
 
 clock = time.perf_counter
@@ -24,6 +25,7 @@ class OpenParallelPort:
             If there is no driver, no such port, or it cannot be opened.
         """
         self.pulse_s, self.gap_s = triggers.pulse_s, triggers.gap_s
+        self._apart = Apart(self.pulse_s, self.gap_s)
         self._address = triggers.address
         self.description: dict[str, object] = {"device": "parallel", "address": triggers.address}
         self._port: Any = _opened(triggers.address)
@@ -31,12 +33,16 @@ class OpenParallelPort:
 
     def set(self, value: int) -> Sent:
         """The data register.  A failure is told, never raised: we are in a flip."""
+        self._apart.wait(value)
         before_s = clock()
         try:
             self._port.setData(value)
+            done = True
         except (OSError, AttributeError):  # gone, or not open since it was lost
-            return Sent(before_s, clock(), False)
-        return Sent(before_s, clock(), True)
+            done = False
+        sent = Sent(before_s, clock(), done)
+        self._apart.changed(value, sent.after_s)
+        return sent
 
     def reopen(self) -> bool:
         """Close, open, rest."""

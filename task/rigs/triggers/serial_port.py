@@ -7,6 +7,7 @@ from typing import Any
 
 from task.contract.errors import RigError
 from task.rig import Sent
+from task.rigs.triggers.apart import Apart
 from task.rigs.triggers.wire import Wire, refused
 
 clock = time.perf_counter
@@ -61,6 +62,7 @@ class SerialPort:
             If there is no such port, it cannot be opened, or something else is at its end.
         """
         self.pulse_s, self.gap_s = triggers.pulse_s, triggers.gap_s
+        self._apart = Apart(self.pulse_s, self.gap_s)
         self._triggers, self._dialect = triggers, dialect
         after_code = dialect.rest if triggers.latched else b""
         self._bytes = (after_code, *(dialect.code(value) for value in range(1, 256)))
@@ -75,9 +77,13 @@ class SerialPort:
     def set(self, value: int) -> Sent:
         """The bytes of a value.  A failure is told, never raised: we are in a flip."""
         data = self._bytes[value]
+        if data:
+            self._apart.wait(value)
         before_s = clock()
         done = not data or self._wire.send(data)
         sent = Sent(before_s, clock(), done)
+        if data:
+            self._apart.changed(value, sent.after_s)
         if self._dialect.talks:
             self._wire.forget()
         return sent

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from task.contract.errors import RigError
 from task.rig import TriggerPort
 from task.rigs.triggers import open_port, wire
+from task.rigs.triggers.apart import Apart
 from task.triggers import MODELS, Triggers
 
 Answer = Callable[[bytes], bytes]
@@ -183,10 +184,16 @@ def test_a_device_that_is_back_is_opened_identified_and_at_rest(
     assert cable.got(len(expected)) == expected
 
 
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codes as fast as they can be written, to fill buffers."""
+    monkeypatch.setattr(Apart, "wait", lambda *_: None)
+
+
 @pytest.mark.parametrize(
     "name", sorted(set(DEVICES) - {"pulse_train"})
 )  # too slow to fill a buffer
-def test_a_device_that_hangs_keeps_nobody_waiting(name: str, cable: Any) -> None:
+def test_a_device_that_hangs_keeps_nobody_waiting(name: str, cable: Any, hurried: None) -> None:
     port = opened(name, cable)
     cable.got(len(DEVICES[name].opening))
     cable.deafen()
@@ -204,7 +211,9 @@ def test_a_device_that_hangs_keeps_nobody_waiting(name: str, cable: Any) -> None
     assert time.perf_counter() - started_s < 2.0
 
 
-def test_codes_that_waited_in_a_hanging_device_do_not_come_when_it_is_back(cable: Any) -> None:
+def test_codes_that_waited_in_a_hanging_device_do_not_come_when_it_is_back(
+    cable: Any, hurried: None
+) -> None:
     port = opened("serial", cable)
     cable.deafen()
     sent = 0
