@@ -100,7 +100,11 @@ class RigFile(Table):
 
     @model_validator(mode="after")
     def _as_on_the_screen(self) -> "RigFile":
-        for meaning, stands, other in (("yes", "left", "right"), ("no", "right", "left")):
+        sides: tuple[tuple[Meaning, str, str], ...] = (
+            ("yes", "left", "right"),
+            ("no", "right", "left"),
+        )
+        for meaning, stands, other in sides:
             if other in self.answers[meaning]:
                 raise ValueError(
                     f"keys: the {other} arrow means {meaning}, but on the screen {meaning} stands"

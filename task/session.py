@@ -20,11 +20,14 @@ import secrets
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from task import __version__
 from task.contract.catalog import MANIFEST, Catalog
@@ -42,6 +45,7 @@ SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 PLAN_NAME = "plan.json"
 PROTOCOL_NAME = "protocol.toml"
 RIG_NAME = "rig.toml"
+_LOCK_NAME = ".running"
 SYNC_EVERY_S = 1.0
 
 
@@ -151,8 +155,9 @@ def run_session(
         safety=plan.safety,
         overrides=overrides or {},
     )
-    log = LogWriter(folder / LOG_NAME, header, elsewhere=elsewhere())
-    return _presented(folder, plan, rig, log, session, Going(), progress)
+    with _alone(folder):
+        log = LogWriter(folder / LOG_NAME, header, elsewhere=elsewhere())
+        return _presented(folder, plan, rig, log, session, Going(), progress)
 
 
 def resume_session(
@@ -177,14 +182,15 @@ def resume_session(
     UserError
         If it cannot be read, was shown to its end, or the display is not the plan's.
     """
-    plan, log = read_session(folder)
-    now = datetime.now().astimezone()
-    going = going_on(plan, log, at_trial=at_trial, now_s=now_s, now=now)
-    if "refresh" not in (overrides or {}):
-        check_refresh(plan, rig)
-    going = replace(going, overrides=overrides or {})
-    writer = LogWriter(folder / LOG_NAME, None, elsewhere=elsewhere())
-    return _presented(folder, plan, rig, writer, log.header.session, going, progress)
+    with _alone(folder):
+        plan, log = read_session(folder)
+        now = datetime.now().astimezone()
+        going = going_on(plan, log, at_trial=at_trial, now_s=now_s, now=now)
+        if "refresh" not in (overrides or {}):
+            check_refresh(plan, rig)
+        going = replace(going, overrides=overrides or {})
+        writer = LogWriter(folder / LOG_NAME, None, elsewhere=elsewhere())
+        return _presented(folder, plan, rig, writer, log.header.session, going, progress)
 
 
 def read_session(folder: Path) -> tuple[Plan, SessionLog]:
@@ -206,6 +212,27 @@ def read_session(folder: Path) -> tuple[Plan, SessionLog]:
     if plan.sha256 != log.header.plan_sha256:
         raise UserError(f"{folder / PLAN_NAME}: is not the plan that this session was shown by")
     return plan, log
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One program at a time writes a session's log; the system ends the lock with the program."""
+    lock = FileLock(folder / _LOCK_NAME, blocking=False, mode=0o600, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(
+            f"{folder}: this session is running just now, in another window of this computer or on"
+            " another; end it there first"
+        ) from None
+    except (NotImplementedError, OSError):  # a network drive that knows no locks
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+        (folder / _LOCK_NAME).unlink(missing_ok=True)
 
 
 def elsewhere() -> tuple[Path, ...]:

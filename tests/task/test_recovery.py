@@ -1,7 +1,7 @@
 """A session that was cut short goes on where it was, by its own log, and counts as one."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from task.planning import plan_file
 from task.present import Going, present
 from task.protocol import read_protocol
 from task.recovery import going_on
-from task.rig import Rig
+from task.rig import KeyPress, Rig
 from task.rigs.simulated import simulated_rig
 from task.session import read_session, resume_session, run_session
 from tests.task.staged import SCREENING, SESSION, TINY, PlanOf, header_of, staged
@@ -227,3 +227,28 @@ def test_a_log_without_events_begins_at_the_beginning(plan_of: PlanOf, tmp_path:
     log.end({})
     going = going_on(plan, read_log(tmp_path), at_trial=False, now_s=9.0, now=NOW)
     assert (going.position, going.used, going.clock_offset_s) == ((0, 0), frozenset(), 0.0)
+
+
+
+def test_a_session_that_is_running_is_not_resumed(
+    begun: Callable[[Rig], Path], tmp_path: Path
+) -> None:
+    rig, stage, _, script = staged({800: ["interrupt"]})
+    told: list[str] = []
+    poll = script.poll
+
+    def meanwhile() -> Sequence[KeyPress]:
+        if stage.flips == 300:
+            with pytest.raises(UserError) as error:
+                resume_session(tmp_path / "session", staged()[0], at_trial=False, now_s=100.0)
+            told.append(str(error.value))
+        return poll()
+
+    script.poll = meanwhile  # type: ignore[method-assign]
+    folder = begun(rig)
+    assert told == [
+        f"{folder}: this session is running just now, in another window of this computer or on"
+        " another; end it there first"
+    ]
+    assert resume_session(folder, staged()[0], at_trial=False, now_s=100.0).how == "completed"
+    assert not [file for file in folder.iterdir() if file.name.startswith(".")]
