@@ -22,6 +22,8 @@ NOT_ANSWERS = frozenset(
         "unreadable",
         "box lost",
         "box back",
+        "focus lost",
+        "focus back",
     }
 )
 

@@ -83,7 +83,8 @@ class WindowKeys:
 
     Meanings that are no answer: "pause" (the operator's key), "interrupt" (the window was closed),
     "held" (a key that was down already when a screen came on), "bounce", "autorepeat" (of a held
-    key), and "modifier" (Shift, Ctrl and their like alone).  A key pressed with Ctrl was pressed
+    key), "modifier" (Shift, Ctrl and their like alone), and "focus lost" and "focus back" (another
+    window got the keyboard: keys do not come here).  A key pressed with Ctrl was pressed
     by the operator.
     """
 
@@ -96,6 +97,7 @@ class WindowKeys:
         self._with_shift: set[int] = set()  # pressed while Shift was down
         self._unnamed: tuple[int, int, float] | None = None  # its character is yet to come
         self._presses: list[KeyPress] = []
+        self._elsewhere = False  # another window has the keyboard
         self._typed: deque[str] = deque(maxlen=_MOST_TYPED)
         _tell_repeats_from_releases(self._handle)
         # Pyglet keeps no method alive: these live as long as the keys do.
@@ -104,6 +106,7 @@ class WindowKeys:
             on_key_release=self._key_released,
             on_text=self._text_typed,
             on_text_motion=self._cursor_moved,
+            on_activate=self._focus_back,
             on_deactivate=self._focus_lost,
             on_close=self._window_closed,
         )
@@ -165,7 +168,14 @@ class WindowKeys:
             self._typed.append("\b")
         return True
 
+    def _focus_back(self) -> None:
+        if self._elsewhere:
+            self._elsewhere = False
+            self._presses.append(KeyPress("focus back", "window", clock(), "operator"))
+
     def _focus_lost(self) -> None:
+        self._elsewhere = True
+        self._presses.append(KeyPress("focus lost", "window", clock(), "operator"))
         self._contacts.forget()
         self._with_shift.clear()
         self._pyglets_memory.clear()
