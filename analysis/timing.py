@@ -17,6 +17,7 @@ from task.contract.sessionlog import Event, Kind, SessionLog
 Floats = NDArray[np.float64]
 
 HALF_FRAME = 0.5
+UNTOLD = 1.5  # frames: a turn left out and the jitter of the last swap
 CATCHING_UP = 3.5  # frames after a late one in which a display may still make up for it
 _STEP_ENDS = {"BLOCK_END", "PRACTICE_END"}
 # What keeps a step from lasting as planned.
@@ -157,18 +158,27 @@ def period_s(lengths: pd.DataFrame, planned_hz: float) -> float:
     return float(each[order][np.searchsorted(reached, reached[-1] / 2)])
 
 
-def judged_steps(lengths: pd.DataFrame, period: float) -> pd.DataFrame:
-    """Steps with the frames they `lasted`, whether they are `off`, and whether that is `explained`.
+def judged_steps(lengths: pd.DataFrame, period: float, *, paced: bool = False) -> pd.DataFrame:
+    """Steps with the frames by which they went `beyond` their own, and what is behind it.
 
-    A step may be longer by its late frames, and shorter by those just before it.  Half a frame
-    either way is the flip's own jitter.
+    A step may be longer by its late frames, and shorter by those just before it: such are
+    `explained`.  Half a frame either way is the flip's own jitter; more than that is `off`.
+
+    Where a display is `paced` in software nothing but the program keeps its swaps on a grid.  Swap
+    by swap they may fall behind, none of them late, until a turn is left out; and a late one moves
+    its neighbours.  So steps with late frames, and those within `UNTOLD` frames, are `excused`.
     """
-    lasted = lengths["lasted_s"] / period
-    beyond = lasted - lengths["frames"]
+    beyond = lengths["lasted_s"] / period - lengths["frames"]
     longer = (lengths["late_s"] / period - lengths["late"]).clip(lower=0)
     shorter = (lengths["before_s"] / period - lengths["before"]).clip(lower=0)
     explained = (beyond < longer + HALF_FRAME) & (beyond > -shorter - HALF_FRAME)
-    return lengths.assign(lasted=lasted, off=beyond.abs() >= HALF_FRAME, explained=explained)
+    held_up = (lengths["late"] + lengths["before"] > 0) | (beyond.abs() < UNTOLD)
+    return lengths.assign(
+        beyond=beyond,
+        off=beyond.abs() >= HALF_FRAME,
+        explained=explained,
+        excused=held_up & ~explained & paced,
+    )
 
 
 def flip_jitter(codes: pd.DataFrame, period: float, most_s: float = 2.0) -> pd.DataFrame:

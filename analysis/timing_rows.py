@@ -4,10 +4,11 @@ Rows also put their numbers where they are asked to.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from analysis import timing
 from analysis.lights import Row, counted, green, red, times, yellow
@@ -15,41 +16,67 @@ from analysis.planned import Place
 from task.contract.sessionlog import SessionLog
 
 REFRESH_SHARE = 0.01  # a display further from its plan is refused before a session, too
+_HELD_UP = "the display is paced in software, and other programs held it up"
 WRITE_S = 0.001  # a USB frame: what takes longer waited for something else
 
 
 def frame_rows(plan: Mapping[str, Any], log: SessionLog, numbers: dict[str, Any]) -> Iterator[Row]:
     """Whether steps lasted their frames, and codes kept their distance."""
-    lengths = timing.step_lengths(plan, log.events)
-    planned_hz = float(plan["refresh_hz"])
-    period = timing.period_s(lengths, planned_hz)
-    hz = 1 / period if period > 0 else np.nan
-    steps = timing.judged_steps(lengths, period)
-    wrong = steps[~steps["explained"]]
-    off = int((steps["off"] & steps["explained"]).sum())
-    numbers["steps"] = {"measured": len(lengths), "off_by_late_frames": off, "wrong": len(wrong)}
+    lengths, planned_hz = timing.step_lengths(plan, log.events), float(plan["refresh_hz"])
+    paced = _paced_in_software(log)
+    shown_s = timing.period_s(lengths, planned_hz)
+    hz = 1 / shown_s if shown_s > 0 else np.nan
     numbers["refresh_hz"] = rounded(hz)
-    said = f"{len(lengths)} steps of fixed length"
-    if not len(lengths):
-        yield yellow("frames", "no step of fixed length was shown whole; nothing to measure")
-    elif not abs(hz / planned_hz - 1) <= REFRESH_SHARE:
-        yield red("frames", f"{said} at {hz:.2f} Hz, planned for {planned_hz:g} Hz")
-    elif len(wrong):
+    # Where the program paces itself, its grid is the plan's, however often it was held up.
+    period = 1 / planned_hz if paced else shown_s
+    steps = timing.judged_steps(lengths, period, paced=paced)
+    numbers["steps"] = {
+        "measured": len(steps),
+        "off_by_late_frames": int((steps["off"] & steps["explained"]).sum()),
+        "excused": int(steps["excused"].sum()),
+        "wrong": int((~steps["explained"] & ~steps["excused"]).sum()),
+    }
+    if paced or steps.empty or abs(hz / planned_hz - 1) <= REFRESH_SHARE:
+        yield _steps(steps, hz)
+    else:
+        said = f"{len(steps)} steps of fixed length at {hz:.2f} Hz, planned for {planned_hz:g} Hz"
+        yield red("frames", said)
+    yield _spacing(plan, log, period, numbers, paced=paced)
+
+
+def _steps(steps: pd.DataFrame, hz: float) -> Row:
+    wrong, excused = steps[~steps["explained"] & ~steps["excused"]], steps[steps["excused"]]
+    off = int((steps["off"] & steps["explained"]).sum())
+    if steps.empty:
+        return yellow("frames", "no step of fixed length was shown whole; nothing to measure")
+    said = f"{len(steps)} steps of fixed length"
+    if len(wrong):
         first = wrong.iloc[0]
         place = Place(int(first["block"]), int(first["trial"]))
-        yield _worse(log)(
+        lasted = first["frames"] + first["beyond"]
+        return red(
             "frames",
             f"{len(wrong)} of {said} have another and no late frame explains it: {place}"
-            f" {first['code']} {first['lasted']:.1f} frames, planned {first['frames']}",
+            f" {first['code']} {lasted:.1f} frames, planned {first['frames']}",
         )
-    else:
-        told = f"; {off} longer or shorter, by late frames that the log has" if off else ""
-        yield green("frames", f"{said} as planned, at {hz:.3f} Hz{told}")
-    yield _spacing(plan, log, period, numbers)
+    if len(excused):
+        late = int((excused["late"] + excused["before"] > 0).sum())
+        return yellow(
+            "frames",
+            f"{len(excused)} of {said} off by {excused['beyond'].abs().max():.1f} frames at most"
+            f" ({late} have late frames in them or just before): {_HELD_UP}",
+        )
+    told = f"; {off} longer or shorter, by late frames that the log has" if off else ""
+    return green("frames", f"{said} as planned, at {hz:.3f} Hz{told}")
 
 
 def _spacing(
-    plan: Mapping[str, Any], log: SessionLog, period: float, numbers: dict[str, Any]
+    plan: Mapping[str, Any],
+    log: SessionLog,
+    period: float,
+    numbers: dict[str, Any],
+    *,
+    paced: bool,
 ) -> Row:
     codes, late = timing.codes_of(log.events), timing.late_frames(log.events)
     pairs = timing.neighbours(codes, late, period)
@@ -57,10 +84,11 @@ def _spacing(
     closest = float(pairs["apart"].min()) if len(pairs) else np.nan
     close = pairs[pairs["apart"] < least - timing.HALF_FRAME]
     after_late = int(close["caught_up"].sum())
+    unexplained = close[~close["caught_up"]]
     numbers["spacing_frames"] = {
         "planned": least,
         "closest": rounded(closest),
-        "too_close": len(close) - after_late,
+        "too_close": len(unexplained),
         "too_close_after_late_frames": after_late,
     }
     if pairs.empty:
@@ -69,18 +97,20 @@ def _spacing(
         f"{counted(len(close), 'code')} came sooner than {least} frames after the one before, the"
         f" closest after {closest:.1f} ({closest * period * 1e3:.1f} ms)"
     )
-    if len(close) > after_late:
-        return _worse(log)("spacing", f"{said}; the recorder may miss some")
+    if paced and len(unexplained) and unexplained["apart"].min() > least - 1:
+        return yellow("spacing", f"{said}; {_HELD_UP}")
+    if len(unexplained):
+        return red("spacing", f"{said}; the recorder may miss some")
     if after_late:
         return yellow("spacing", f"{said}: the display made up for late frames")
     return green("spacing", f"codes at least {closest:.1f} frames apart; planned are {least}")
 
 
-def _worse(log: SessionLog) -> Callable[[str, str], Row]:
-    """Red; yellow on a display without vertical blank, whose frames are as punctual as may be."""
+def _paced_in_software(log: SessionLog) -> bool:
+    """Whether it was shown on a display without vertical blank, which the program paced itself."""
     displays = [event.detail.get("display") for event in log.events if event.name == "RUN"]
     paced = [str(d.get("pacing", "")) for d in displays if isinstance(d, dict)]
-    return yellow if any(how.startswith("software") for how in paced) else red
+    return any(how.startswith("software") for how in paced)
 
 
 def late_row(log: SessionLog, numbers: dict[str, Any]) -> Row:

@@ -208,8 +208,11 @@ def _log_and_runs(log: SessionLog, numbers: dict[str, Any]) -> Iterator[Row]:
     numbers["runs"] = [ending.get("how", "cut short") for _, ending in runs]
     said = f"{len(log.events)} events"
     off = [words for events, ending in runs for words in _miscounted(events, ending)]
+    cut = any(_cut_while_counting(events, ending) for events, ending in runs)
     if off:
         yield red("log", f"{said}, but its ending counted otherwise: {'; '.join(off)}")
+    elif cut:
+        yield yellow("log", f"{said}; the end came before the last of them was counted")
     elif log.ending is None:
         yield yellow("log", f"{said}; cut short: it has no ending, and is read to its last line")
     else:
@@ -221,6 +224,22 @@ def _log_and_runs(log: SessionLog, numbers: dict[str, Any]) -> Iterator[Row]:
 
 def _miscounted(events: Sequence[Event], ending: Mapping[str, Any]) -> Iterator[str]:
     """What a run's ending counted otherwise than its events: then lines of the log are lost."""
+    for name, counted_there, found in _counts(events, ending):
+        if counted_there != found and not _in_flight(counted_there, found, ending):
+            yield f"{name} {counted_there}, in the log {found}"
+
+
+def _cut_while_counting(events: Sequence[Event], ending: Mapping[str, Any]) -> bool:
+    return any(_in_flight(there, found, ending) for _, there, found in _counts(events, ending))
+
+
+def _in_flight(counted_there: Any, found: int, ending: Mapping[str, Any]) -> bool:
+    """Whether only the last event was not counted: what was written is counted afterwards."""
+    return ending.get("how") != "completed" and counted_there == found - 1
+
+
+def _counts(events: Sequence[Event], ending: Mapping[str, Any]) -> Iterator[tuple[str, Any, int]]:
+    """What a run's ending says was counted: its name, that number, and the number in the log."""
     found = {
         "presentations": sum(e.name == "PRESENTATION" for e in events),
         "codes": sum(bool(e.code) for e in events),
@@ -228,8 +247,8 @@ def _miscounted(events: Sequence[Event], ending: Mapping[str, Any]) -> Iterator[
         "codes_lost": sum(bool(e.code and e.detail.get("lost")) for e in events),
     }
     for name, count in found.items():
-        if name in ending and ending[name] != count:
-            yield f"{name} {ending[name]}, in the log {count}"
+        if name in ending:
+            yield name, ending[name], count
 
 
 # The plan ----------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ def kill_one(
         If the log has a code that never came out, or codes in another order.
     """
     with wire(held=not real) as cable:
-        rig = write_rig(folder / "rig.toml", cable.port)
+        rig = write_rig(folder / "rig.toml", cable.port, apart_s=0.005 if real else 1e-6)
         with _started(_command(folder, rig, real=real)) as (process, terminal):
             cable.wait_for(times=codes, timeout_s=WITHIN_S)
             time.sleep(after_s)

@@ -51,9 +51,13 @@ text_s = 0
 """
 
 
-def write_rig(path: Path, port: str | None, *, hz: float = HZ) -> Path:
-    """A rig file with a window and a raw-byte box at `port`, or with none."""
+def write_rig(path: Path, port: str | None, *, hz: float = HZ, apart_s: float = 0.005) -> Path:
+    """A rig file with a window and a raw-byte box at `port`, or with none.
+
+    `apart_s` is the box's pulse and gap: in virtual time they would be waited for.
+    """
     triggers = f'device = "serial"\nport = "{port}"' if port else 'device = "none"'
+    triggers += f"\npulse_s = {apart_s}\ngap_s = {apart_s}"
     width, height = WINDOW_PX
     path.write_text(_RIG.format(width=width, height=height, hz=hz, triggers=triggers))
     return path

@@ -6,6 +6,7 @@ same in a window, in a preview and on another machine.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import pi, tan
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from task.plan import PictureItem, TextItem
 
 BANNER_DEG = 0.45
 _LINES = 1.45  # from one baseline to the next, in letter heights
+_BETWEEN_COLUMNS = 1.2  # in letter heights
 _PANEL = 0.6  # around the words of an alert, in letter heights
 
 
@@ -154,15 +156,22 @@ class _Line(NamedTuple):
 
 
 def _layout(text: str, line_px: float) -> _Layout:
-    """Where lines stand: centred by their ink, baselines evenly apart."""
+    """Where lines stand: centred by their ink, baselines evenly apart.
+
+    Lines with tabs in them are a table: its columns begin below each other, it is centred whole.
+    """
     letters = lettering(text)
     size_px = max(6, round(line_px))
     fonts = (face(ours(), size_px, False), face(letters.font, size_px, letters.shaped))
     ascent, descent = (max(both) for both in zip(*(f.getmetrics() for f in fonts), strict=True))
-    lines = [
-        _line([(r.text, face(r.font, size_px, r.shaped)) for r in runs(line, letters)])
+    rows = [
+        [
+            _line([(r.text, face(r.font, size_px, r.shaped)) for r in runs(cell, letters)])
+            for cell in line.split("\t")
+        ]
         for line in letters.text.split("\n")
     ]
+    lines = _in_columns(rows, round(_BETWEEN_COLUMNS * line_px))
     width = max(1, *(line.right - line.left for line in lines))
     # A mark that reaches out of the fonts' own line makes room on both sides: the middle stays.
     beyond = max(0, -lines[0].top - ascent, lines[-1].bottom - descent)
@@ -173,6 +182,28 @@ def _layout(text: str, line_px: float) -> _Layout:
         baseline = beyond + ascent + number * pitch
         placed += [piece._replace(x=x + piece.x, baseline=baseline) for piece in line.pieces]
     return _Layout(tuple(placed), width, ascent + descent + (len(lines) - 1) * pitch + 2 * beyond)
+
+
+def _in_columns(rows: list[list[_Line]], between_px: int) -> list[_Line]:
+    """Each row as one line; rows of several cells all as wide as the widest."""
+    table = [row for row in rows if len(row) > 1]
+    starts = [0]
+    for column in zip_longest(*table):
+        widest = max(cell.right - cell.left for cell in column if cell)
+        starts.append(starts[-1] + widest + between_px)
+    return [
+        row[0] if len(row) == 1 else _joined(row, starts, starts[-1] - between_px) for row in rows
+    ]
+
+
+def _joined(cells: list[_Line], starts: list[int], width: int) -> _Line:
+    pieces = [
+        piece._replace(x=piece.x - cell.left + start)
+        for cell, start in zip(cells, starts, strict=False)
+        for piece in cell.pieces
+    ]
+    top, bottom = min(cell.top for cell in cells), max(cell.bottom for cell in cells)
+    return _Line(tuple(pieces), 0, top, width, bottom)
 
 
 def _line(parts: list[tuple[str, ImageFont.FreeTypeFont]]) -> _Line:

@@ -7,27 +7,36 @@ end in one message and exit code 2; every other exception is ours and keeps its 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from task import places
-from task.contract.catalog import MANIFEST, Catalog, read_catalog
-from task.contract.errors import FileError, UserError
-from task.flicker import flashes_per_s
-from task.plan import PictureItem, Plan
-from task.planning import USUAL_REFRESH_HZ, plan_file
+from task.console import (
+    ask,
+    console,
+    faults_of,
+    plan_table,
+    progress,
+    say_headlines,
+    say_outcome,
+    say_rig,
+    say_rows,
+    say_summary,
+    stages,
+)
+from task.contract.catalog import MANIFEST, read_catalog
+from task.contract.errors import UserError
+from task.fitting import plan_on, plans_on
+from task.plan import Plan
 from task.protocol import ProtocolFile, read_protocol
-from task.rig import Display, spacing_frames
+from task.rig import Display
 from task.rigfile import RigFile, read_rig
 from task.session import Outcome, software
-from task.triggers import unsendable
 
 if TYPE_CHECKING:
     from task.preflight.ready import Ready
@@ -45,8 +54,6 @@ app = typer.Typer(
         " [b]demo[/b] shows all of it without a patient."
     ),
 )
-console = Console(soft_wrap=True, highlight=False)
-_FOR_PICTURES = 0.9  # of the display's memory; the rest is for words
 
 ProtocolArgument = Annotated[
     str, typer.Argument(help="a protocol file, or the name of one in protocols/")
@@ -137,46 +144,12 @@ def check(
 def _check_one(path: Path, rig: str | None, refresh: float | None) -> None:
     file = read_protocol(path)
     catalog = places.catalog_of(file)
-    plans = _plans(file, catalog, _rig_file(rig), refresh)
-    good = {hz: plan for hz, plan in plans.items() if isinstance(plan, Plan)}
-    for line in _summary(path, next(iter(good.values())), good, plans):
-        console.print(line)
-    if next(iter(good.values())).sounds and rig and not _rig_file(rig).sound:
+    machine = _rig_file(rig)
+    plans = plans_on(file, catalog, machine, refresh)
+    say_summary(path, plans)
+    sounds = any(made.sounds for made in plans.values() if isinstance(made, Plan))
+    if sounds and rig and not machine.sound:
         console.print(f"  [yellow]note[/]      rig {rig} has no \\[sound]; this protocol needs it")
-
-
-def _summary(
-    path: Path, plan: Plan, good: dict[float, Plan], plans: dict[float, Plan | FileError]
-) -> Iterator[str | Table]:
-    kinds: dict[str, int] = {}
-    for trial in (t for b in plan.blocks for t in b.trials):
-        kinds[trial.kind.value] = kinds.get(trial.kind.value, 0) + 1
-    yield f"[b]{plan.name}[/b]  {escape(str(path))}"
-    yield "  trials    " + ", ".join(f"{n} {kind}" for kind, n in kinds.items())
-    yield f"  pictures  {len(plan.picture_ids)} of set {plan.stimuli}"
-    yield (
-        f"  duration  {_minutes(plan.fixed_s)} and waits for answers; at most"
-        f" {_minutes(plan.longest_s)}"
-    )
-    most = max(flashes_per_s(p.blocks, p.refresh_hz) for p in good.values())
-    approved = f", approved by {escape(plan.safety['approved_by'])}" if plan.safety else ""
-    yield f"  flicker   at most {most:g} flashes in any second{approved}"
-    for hz, found in plans.items():
-        if isinstance(found, FileError):
-            keys = ", ".join(dict.fromkeys(fault.key for fault in found.faults))
-            why = f"`check --refresh {hz:g}` says why"
-            yield f"  [yellow]at {hz:g} Hz  cannot be shown: {keys}; {why}[/]"
-        else:
-            yield f"  at {hz:g} Hz  fits; codes {found.spacing_frames} frames apart"
-    for warning in plan.warnings:
-        yield f"  [yellow]note[/]      {warning}"
-    used = {s.code for b in plan.blocks for t in b.trials for s in t.steps}
-    used |= {"SESSION", "TRIAL", "RUN_START", "RUN_END", "BLOCK_START", "BLOCK_END"}
-    table = Table("code", "value", title=None, box=None, padding=(0, 3, 0, 10))
-    for code, value in plan.codes.items():
-        if code in used:
-            table.add_row(code, str(value))
-    yield table
 
 
 @app.command()
@@ -194,23 +167,11 @@ def plan(
     file = read_protocol(places.find_protocol(protocol))
     machine = _rig_file(rig)
     rate = refresh or machine.screen.refresh_hz or 60.0
-    made = _plan(file, places.catalog_of(file), machine, rate, seed or 0)
+    made = plan_on(file, places.catalog_of(file), machine, rate, seed or 0)
     if as_json:
         print(made.text)
         return
-    frame = made.sweep_frames + made.marker_frames(named=True)
-    table = Table("frame", "seconds", "block", "trial", "code", "shown", "frames", box=None)
-    for b, block in enumerate(made.blocks):
-        frame += made.marker_frames(named=True)
-        for t, trial in enumerate(block.trials):
-            for step in trial.steps:
-                waits = f"{step.frames} at most" if step.answers else f"{step.frames}"
-                about = trial.item or trial.kind.value
-                seconds = f"{frame / made.refresh_hz:.3f}"
-                table.add_row(str(frame), seconds, str(b), str(t), step.code, about, waits)
-                frame += step.frames
-        frame += made.marker_frames(named=False)
-    console.print(table)
+    console.print(plan_table(made))
 
 
 # The session ---------------------------------------------------------------------------------
@@ -239,7 +200,7 @@ def preflight(
     file = read_protocol(places.find_protocol(protocol))
     machine = _rig_file(rig)
     with _opened(file, machine, data, 0, fonts=False) as ready:
-        asked = [*ready.asked_on_screen(), *ready.asked_aloud(_ask)] if questions else []
+        asked = [*ready.asked_on_screen(), *ready.asked_aloud(ask)] if questions else []
     checks = judged(ready, asked)
     if as_json:
         said = document(
@@ -285,9 +246,9 @@ def run(
     machine = read_rig(rig_path)
     rig_data = rig_path.read_bytes()
     chosen = new_session_number() if seed is None else seed
-    _plans(file, catalog, machine)  # refuse before a window opens
+    plans_on(file, catalog, machine)  # refuse before a window opens
     with _opened(file, machine, data, chosen) as ready:
-        _say_rig(ready)
+        say_rig(ready)
         opened, made, used = ready.for_a_patient(overrides)
         if "refresh" not in used:
             check_refresh(made, opened)
@@ -307,7 +268,7 @@ def run(
                 overrides=used,
                 progress=step,
             )
-    _say_outcome(outcome)
+    _end(outcome)
 
 
 @app.command()
@@ -356,7 +317,7 @@ def resume(
         data=session.parent,
         seed=plan.seed,
     ) as ready:
-        _say_rig(ready)
+        say_rig(ready)
         rig_opened, _, used = ready.for_a_patient(overrides)
         with progress(plan.name) as step:
             outcome = resume_session(
@@ -367,7 +328,7 @@ def resume(
                 overrides=used,
                 progress=step,
             )
-    _say_outcome(outcome)
+    _end(outcome)
 
 
 @contextmanager
@@ -380,7 +341,7 @@ def _opened(
     catalog = places.catalog_of(file)
 
     def made(display: Display) -> Plan:
-        return _plan(file, catalog, machine, display.refresh_hz, seed, display, fonts=fonts)
+        return plan_on(file, catalog, machine, display.refresh_hz, seed, display, fonts=fonts)
 
     with opened(
         machine,
@@ -395,36 +356,10 @@ def _opened(
         yield ready
 
 
-def _say_rig(ready: "Ready") -> None:
-    if ready.virtual:
-        console.print(f"no display here: {ready.virtual}")
-    if ready.rig.triggers.device == "none":
-        console.print("[yellow]rig without triggers: the recording will hold no codes[/]")
-
-
-def _ask(question: str) -> str | None:
-    """The operator's answer; None where nobody is there to give one."""
-    try:
-        return console.input(f"{escape(question)}: ")
-    except EOFError:
-        return None
-
-
-def _say_outcome(outcome: Outcome) -> None:
-    counts = outcome.counts
-    console.print(f"{outcome.how}: {outcome.folder}")
-    console.print(f"{counts['codes']} codes, {counts['late_frames']} late frames")
-    faults = []
-    if outcome.trouble:
-        faults.append(f"THE DISK REFUSED THE LOG: {outcome.trouble}")
-    if counts["codes_lost"]:
-        faults.append(
-            f"TRIGGERS LOST: {counts['codes_lost']} of {counts['codes']} codes did not leave the"
-            " trigger port; the log says which. Check cable and box before the next session"
-        )
-    if outcome.how != "completed":
-        console.print(f"to go on with it: imagery resume {outcome.folder}")
-    if faults:
+def _end(outcome: Outcome) -> None:
+    """Say how a session ended; a fault is an error, an interruption an exit code."""
+    say_outcome(outcome)
+    if faults := faults_of(outcome):
         raise UserError("\n".join(faults))
     if outcome.how == "interrupted":
         sys.exit(130)
@@ -449,7 +384,7 @@ def simulate(
     folder = places.set_folder(file)
     catalog = places.catalog_of(file)
     machine = _rig_file(None)
-    made = _plan(file, catalog, machine, 60.0, seed or 0)
+    made = plan_on(file, catalog, machine, 60.0, seed or 0)
     _new(out)
     rig = simulated_rig(
         60.0, pulse_s=machine.triggers.pulse_s, gap_s=machine.triggers.gap_s, seed=seed or 0
@@ -516,8 +451,7 @@ def analyze(
     with stages() as say:
         results = run_analysis(file, say)
         report = write_report(results, folder)
-    for line in headlines(results.document):
-        console.print(line)
+    say_headlines(results.document)
     console.print(f"report  {report}")
 
 
@@ -525,41 +459,6 @@ def _catalog_name(session: Path) -> str:
     from task.contract.sessionlog import read_log
 
     return read_log(session).header.catalog
-
-
-def headlines(document: dict[str, Any]) -> Iterator[str]:
-    """The result in a few lines: what was aligned, found in viewing, and in imagery."""
-    counts, aligned = document["counts"], document["alignment_summary"]
-    yield (
-        f"aligned    {aligned['matched']} of {aligned['sent']} codes in {aligned['runs']} runs,"
-        f" residual {aligned['residual_median_ms']:.2f} ms, {aligned['spurious']} unexpected"
-    )
-    yield (
-        f"units      {counts['units']} of {counts['subjects']} patients, {counts['spikes']} spikes"
-    )
-    for pool in document["viewing"]:
-        found = _said(pool["axis"]["q05"])
-        yield f"axis       {found} units follow an axis (q <= 0.05): {pool['pool']}"
-    for session in document["imagery"]:
-        yield f"imagery    {_said(session['reactivated'])} units take part (q <= 0.05)"
-        if "axis" in session:
-            axis = session["axis"]
-            yield (
-                f"same axis  mean r {axis['mean_r']:.2f} of imagined rate with the viewing axis,"
-                f" p = {axis['swap_p']:.3g} (items exchanged within blocks)"
-            )
-    if "planted" in document:
-        found = document["planted"]["axis_found_of_planted"]
-        yield f"planted    {_said(found)} planted axes found again"
-    for skipped in document["skipped"][:5]:
-        yield f"[yellow]left out[/]   {skipped['what']}: {skipped['why']}"
-
-
-def _said(share: dict[str, Any]) -> str:
-    return (
-        f"{share['count']} of {share['of']}"
-        f" ({share['share']:.0%}, 95 % interval {share['low']:.0%} to {share['high']:.0%})"
-    )
 
 
 @app.command()
@@ -573,7 +472,7 @@ def verify(
 
     found = verify_session(session)
     figure = write_timing(found)
-    _say_rows(found.rows, found.document if as_json else None)
+    say_rows(found.rows, found.document if as_json else None)
     if figure and not as_json:
         console.print(f"timing  {figure}")
     if found.light == "red":
@@ -596,26 +495,11 @@ def loopback(
     from analysis.loopback import evaluate
 
     found = evaluate(session, recording, photodiode, threshold)
-    _say_rows(found.rows, found.document if as_json else None)
+    say_rows(found.rows, found.document if as_json else None)
     if found.rig_line and not as_json:
         console.print(f"for the rig file:\n{escape(found.rig_line)}")
     if found.light == "red":
         sys.exit(2)
-
-
-_COLOURS = {"green": "green", "yellow": "yellow", "red": "bold red"}
-
-
-def _say_rows(rows: Sequence[Any], document: dict[str, Any] | None) -> None:
-    """Traffic lights, or all of it as JSON."""
-    if document is not None:
-        print(json.dumps(document, indent=1, ensure_ascii=False))
-        return
-    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
-    for row in rows:
-        colour = _COLOURS[row.light]
-        table.add_row(f"[{colour}]{row.light.value}[/]", row.what, escape(row.said))
-    console.print(table)
 
 
 @app.command()
@@ -680,8 +564,7 @@ def demo(
     report = run_demo(folder, seed or 0)
     document = json.loads((report.parent / "report.json").read_text(encoding="utf-8"))
     console.print("\n[b]The day in six lines[/]")
-    for line in list(headlines(document))[:6]:
-        console.print(line)
+    say_headlines(document, lines=6)
     console.print(f"\nreport: {report}")
 
 
@@ -698,83 +581,6 @@ def test() -> None:
 
 def _rig_file(name: str | None) -> RigFile:
     return read_rig(places.find_rig(name or places.DEFAULT_RIG))
-
-
-def _plan(
-    file: ProtocolFile,
-    catalog: Catalog,
-    rig: RigFile,
-    refresh_hz: float,
-    seed: int,
-    display: Display | None = None,
-    *,
-    fonts: bool = True,
-) -> Plan:
-    """The plan, in blocks that fit the display if there is one."""
-    from task.fonts import undrawable
-
-    made = plan_file(
-        file,
-        catalog,
-        seed=seed,
-        refresh_hz=refresh_hz,
-        spacing_frames=spacing_frames(rig.triggers.pulse_s, rig.triggers.gap_s, refresh_hz),
-        at_once=_pictures_at_once(file, catalog, display) if display else None,
-    )
-    _check_sounds(file)
-    sent = dict(made.codes)
-    if made.announced:
-        sent["of payload"] = 255
-    if cannot := unsendable(rig.triggers, sent):
-        raise UserError("\n".join(f"rig {rig.name}: {what}" for what in cannot))
-    texts = made.texts if fonts else ()
-    strange = {text: missing for text in texts if (missing := undrawable(text))}
-    if strange:
-        said = (f"{text!r}: no font here has {missing}" for text, missing in strange.items())
-        raise UserError("\n".join(f"{file.source.file}: {line}; use other words" for line in said))
-    return made
-
-
-def _check_sounds(file: ProtocolFile) -> None:
-    """Refuse sound files that are not there."""
-    sounds = file.protocol.imagery.sounds if file.protocol.imagery else {}
-    absent = {item: name for item, name in sounds.items() if not (file.folder / name).is_file()}
-    if absent:
-        faults = (
-            file.source.fault(("imagery", "sounds", item), f"no file {name!r} in {file.folder}")
-            for item, name in absent.items()
-        )
-        raise FileError(sorted(faults, key=lambda fault: fault.line or 0))
-
-
-def _pictures_at_once(file: ProtocolFile, catalog: Catalog, display: Display) -> int:
-    """How many pictures the display can hold ready, beside the words of a block."""
-    width = file.protocol.look.picture_deg
-    largest = max(display.texture_bytes(PictureItem(i, width)) for i in catalog.pictures)
-    return max(1, int(_FOR_PICTURES * display.texture_mb * 1e6 / max(1, largest)))
-
-
-def _plans(
-    file: ProtocolFile, catalog: Catalog, rig: RigFile, refresh_hz: float | None = None
-) -> dict[float, Plan | FileError]:
-    """The plan at the rate that is said, or at every usual one; where there is none, why.
-
-    Raises
-    ------
-    FileError
-        If there is none at all.
-    """
-    said = refresh_hz or rig.screen.refresh_hz
-    plans: dict[float, Plan | FileError] = {}
-    for hz in (said,) if said else USUAL_REFRESH_HZ:
-        try:
-            plans[hz] = _plan(file, catalog, rig, hz, 0)
-        except FileError as error:
-            plans[hz] = error
-    faults = [found for found in plans.values() if isinstance(found, FileError)]
-    if len(faults) == len(plans):
-        raise faults[0]
-    return plans
 
 
 def _can_be_made(folder: Path) -> None:
@@ -800,40 +606,3 @@ def _numbered(folder: Path) -> Path:
     return next(
         f for n in range(1, 10_000) if not (f := folder.with_name(f"{folder.name}_{n}")).exists()
     )
-
-
-def _minutes(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
-
-
-@contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar; yields the function that moves it."""
-    with stages() as say:
-        yield lambda done, total: say(what, done, total)
-
-
-@contextmanager
-def stages() -> Iterator[Callable[[str, int, int], None]]:
-    """Progress bars, one for each stage that reports; yields the function that moves them."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    bars = Progress(
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=Console(stderr=True),
-        auto_refresh=False,
-    )
-    with bars:
-        known: dict[str, Any] = {}
-
-        def say(what: str, done: int, total: int) -> None:
-            if what not in known:
-                known[what] = bars.add_task(what, total=total)
-            bars.update(known[what], completed=done, total=total)
-            if done == total or done % 10 == 0:
-                bars.refresh()
-
-        yield say

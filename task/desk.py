@@ -15,6 +15,8 @@ from task.rig import KeyPress
 _TITLE_DEG = 1.2
 _ABOUT_DEG = 0.6
 _LINE_DEG = 0.7
+_TITLE_Y_DEG, _BELOW_DEG = 4.2, 2.0  # the title's last line, and where the rest begins
+_PITCH = 1.45  # from line to line, in letter heights
 _LINE_LETTERS, _ABOUT_LETTERS = 64, 80
 _NOTE_LINES = 6  # as many are shown, the last ones
 
@@ -74,12 +76,18 @@ class Desk:
         return replace(self, title=title, alarm=False, about="", going_on="go on")
 
     def screen(self, keys: Mapping[str, str]) -> Screen:
-        """What is shown."""
-        shown = [DeskItem(self.title, _TITLE_DEG, y_deg=5.8, alert=self.alarm)]
-        if self.about and not self.ending:
-            about = "\n".join(_lines(self.about, _ABOUT_LETTERS))
-            shown.append(DeskItem(about, _ABOUT_DEG, y_deg=2.4))
-        return (*shown, DeskItem(self._below(keys), _LINE_DEG, y_deg=-3.5))
+        """What is shown: the title always at one place, and all else hung up below it."""
+        more = self.title.count("\n") * _PITCH * _TITLE_DEG  # grows upwards
+        title = DeskItem(self.title, _TITLE_DEG, y_deg=_TITLE_Y_DEG + more / 2, alert=self.alarm)
+        if not self.about or self.ending or self.note is not None:
+            return title, _hung(self._below(keys), _LINE_DEG, _BELOW_DEG)
+        lines = _lines(self.about, _ABOUT_LETTERS)
+        keys_deg = _BELOW_DEG - (len(lines) + 1) * _PITCH * _ABOUT_DEG
+        return (
+            title,
+            _hung("\n".join(lines), _ABOUT_DEG, _BELOW_DEG),
+            _hung(self._below(keys), _LINE_DEG, keys_deg),
+        )
 
     def _typing(self, press: KeyPress) -> tuple["Desk", str]:
         if press.key in ("return", "enter", "num_enter"):
@@ -97,7 +105,7 @@ class Desk:
                 f"End the session?\n\n{keys['stop'].upper()} again ends it\nany other key goes back"
             )
         return "\n".join(
-            f"{keys[command].upper()}   {what}"
+            f"{keys[command].upper()}\t{what}"
             for command, what in (
                 ("resume", self.going_on),
                 ("repeat", "begin this block again"),
@@ -106,6 +114,12 @@ class Desk:
                 ("stop", "end the session"),
             )
         )
+
+
+def _hung(text: str, height_deg: float, top_deg: float) -> DeskItem:
+    """Lines of text that begin at a height."""
+    lines = text.count("\n") + 1
+    return DeskItem(text, height_deg, y_deg=top_deg - lines * _PITCH * height_deg / 2)
 
 
 def _lines(text: str, letters: int) -> list[str]:

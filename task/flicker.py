@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-from task.contract.settings import KeyPath
-from task.plan import Block
-from task.protocol import Safety
+from task.plan import SOONEST_ANSWER_S, Block
+from task.protocol import Faults, Safety
 from task.screens import only_fixation
 
 FLASHES_PER_S = 3.0
-_SOONEST_ANSWER_S = 0.2
 
 
 def flashes_per_s(blocks: Sequence[Block], refresh_hz: float) -> float:
@@ -18,7 +16,7 @@ def flashes_per_s(blocks: Sequence[Block], refresh_hz: float) -> float:
     for step in (s for b in blocks for t in b.trials for s in t.steps):
         if step.screen and not only_fixation(step.screen):
             onsets.append(now)
-        now += step.frames if not step.answers else round(refresh_hz * _SOONEST_ANSWER_S)
+        now += step.frames if not step.answers else round(refresh_hz * SOONEST_ANSWER_S)
     first, most = 0, 0
     for last, frame in enumerate(onsets):
         while frame - onsets[first] >= refresh_hz - 1e-6:
@@ -31,7 +29,7 @@ def check_flashes(
     blocks: Sequence[Block],
     refresh_hz: float,
     safety: Safety | None,
-    faults: list[tuple[KeyPath, str]],
+    faults: Faults,
 ) -> None:
     """Find a plan that flickers more than is allowed."""
     most = flashes_per_s(blocks, refresh_hz)

@@ -147,7 +147,7 @@ def _script(character: str) -> str:
 
 def _missing(text: str, font: Path) -> str:
     shapes = _read(font).shapes
-    wanted = (c for c in text if c != "\n" and unicodedata.category(c) != "Cf")
+    wanted = (c for c in text if c not in "\n\t" and unicodedata.category(c) != "Cf")
     return "".join(dict.fromkeys(c for c in wanted if ord(c) not in shapes))
 
 

@@ -1,38 +1,74 @@
-"""Times as whole frames of one display."""
+"""Times as whole frames of one display, long enough for the codes that are sent in them."""
 
+from task.contract.codes import announce_presentation
 from task.contract.settings import KeyPath
+from task.protocol import Faults
 
 _TOLERANCE_S = 0.0005
 
 
 class Frames:
-    """Turns seconds into frames; collects the times that are no whole number of them."""
+    """Turns seconds into frames; collects the times that cannot be shown.
+
+    `first` says that a time is that of the first step of a trial, which sends the number of its
+    presentation too.
+    """
 
     def __init__(
         self,
         refresh_hz: float,
         round_to_frames: bool,
         spacing_frames: int,
-        faults: list[tuple[KeyPath, str]],
+        announced: bool,
+        faults: Faults,
     ) -> None:
         self._hz, self._round, self._faults = refresh_hz, round_to_frames, faults
         self.one_code = spacing_frames
+        self._first_codes = 1 + len(announce_presentation(0, 0)) if announced else 1
         self._asked: dict[KeyPath, int] = {}
 
-    def __call__(self, path: KeyPath, seconds: float) -> int:
-        """Frames of a time that the protocol gives under `path`."""
+    def __call__(
+        self,
+        path: KeyPath,
+        seconds: float,
+        *,
+        first: bool = False,
+        rounded: bool = False,
+    ) -> int:
+        """Frames of a time that the protocol gives under `path`; `rounded` where nobody minds."""
         if path not in self._asked:
-            self._asked[path] = self._whole(path, seconds)
+            frames = self._whole(path, seconds, rounded or self._round)
+            self._check_codes_fit(path, frames, first)
+            self._asked[path] = frames
         return self._asked[path]
+
+    def about(self, seconds: float, *, first: bool = False) -> int:
+        """Frames of a time that is the program's own: longer where its codes need it."""
+        return max(round(seconds * self._hz), self._codes(first) * self.one_code)
 
     def at_most(self, seconds: float) -> int:
         """Longest wait for an answer: nobody minds half a frame."""
         return max(1, round(seconds * self._hz))
 
-    def _whole(self, path: KeyPath, seconds: float) -> int:
+    def _codes(self, first: bool) -> int:
+        return self._first_codes if first else 1
+
+    def _check_codes_fit(self, path: KeyPath, frames: int, first: bool) -> None:
+        codes = self._codes(first)
+        needed = codes * self.one_code
+        if frames < needed:
+            self._faults.append(
+                (
+                    path,
+                    f"{count(frames, 'frame')} cannot hold {count(codes, 'trigger code')}, each of"
+                    f" {self.one_code} frames; at least {needed} frames are needed",
+                )
+            )
+
+    def _whole(self, path: KeyPath, seconds: float, rounded: bool) -> int:
         exact = seconds * self._hz
         frames = round(exact)
-        if self._round:
+        if rounded:
             return max(frames, 1)
         if frames and abs(exact - frames) <= _TOLERANCE_S * self._hz:
             return frames

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from task import screens
 from task.contract.catalog import Catalog
 from task.contract.sessionlog import Kind
+from task.contract.settings import KeyPath
 from task.frames import Frames
 from task.order import alternate, cyclic_pairs, shuffled_repeats
-from task.plan import BLANK, PRACTICE, Block, Step, ToneItem, Trial
-from task.protocol import Protocol
+from task.pictures import check_known
+from task.plan import BLANK, Block, Step, ToneItem, Trial
+from task.protocol import Faults, Protocol
 from task.published import DESIGNS
-from task.trials import opening, to_read
+from task.trials import opening, practised, to_read
 
 Pair = tuple[str, str]
+_TONES_APART = 1.05  # nearly a semitone: nearer ones not everybody can tell apart
 
 
 def imagery_blocks(
@@ -57,13 +60,13 @@ def _before_cues(protocol: Protocol, catalog: Catalog, pair: Pair, frames: Frame
     if "tone" in task.cue:
         for item in pair:
             taught = screens.lesson(protocol, catalog, item, _tone(protocol, pair, item))
-            seen = Step("TEXT_ON", taught, frames.at_most(4.0))
-            gone = Step("TEXT_OFF", screens.fixation(protocol), frames.at_most(0.5))
+            seen = Step("TEXT_ON", taught, frames.about(4.0, first=True))
+            gone = Step("TEXT_OFF", screens.fixation(protocol), frames.about(0.5))
             trials.append(Trial(Kind.TEXT, (seen, gone), item))
     if task.eyes_closed:
         texts = protocol.texts
         trials += to_read(protocol, frames, texts.close_eyes, texts.text_s)
-    baseline = frames(("imagery", "baseline_s"), task.baseline_s)
+    baseline = frames(("imagery", "baseline_s"), task.baseline_s, first=True)
     steps = (
         Step("BASELINE_ON", BLANK, baseline),
         Step("BASELINE_OFF", BLANK, frames.one_code),
@@ -74,7 +77,7 @@ def _before_cues(protocol: Protocol, catalog: Catalog, pair: Pair, frames: Frame
 def _encode(protocol: Protocol, item: str, frames: Frames, kind: Kind = Kind.ENCODE) -> Trial:
     task = protocol.imagery
     assert task
-    seen = frames(("imagery", "encode_s"), task.encode_s)
+    seen = frames(("imagery", "encode_s"), task.encode_s, first=True)
     blank = frames(("imagery", "encode_blank_s"), task.encode_blank_s)
     return Trial(
         kind,
@@ -102,7 +105,7 @@ def _imagine(
     after = frames(("imagery", "after_s"), task.after_s)
     shown = screens.cue(protocol, catalog, item, tone)
     steps = [
-        Step("CUE_ON", shown, frames(("imagery", "cue_s"), task.cue_s)),
+        Step("CUE_ON", shown, frames(("imagery", "cue_s"), task.cue_s, first=True)),
         Step("IMAGERY_ON", begin, frames(("imagery", "imagine_s"), task.imagine_s)),
         Step("IMAGERY_OFF", end, after),
     ]
@@ -150,24 +153,100 @@ def _tone(protocol: Protocol, pair: Pair, item: str) -> ToneItem:
 
 def _practice(protocol: Protocol, catalog: Catalog, frames: Frames) -> list[Block]:
     """Two other items, each imagined twice; each time the patient shows which one it was."""
-    practice, texts = protocol.practice, protocol.texts
+    practice = protocol.practice
     if not practice:
         return []
     pair = practice.pictures[0], practice.pictures[1]
-    trials = [*to_read(protocol, frames, texts.practice, texts.text_s)]
-    trials += [_encode(protocol, item, frames, Kind.PRACTICE) for item in pair]
+    trials = [_encode(protocol, item, frames, Kind.PRACTICE) for item in pair]
     trials += _before_cues(protocol, catalog, pair, frames)[:-1]
     for item in alternate(pair, 2):
         tone = _tone(protocol, pair, item)
         trials.append(_imagine(protocol, catalog, item, tone, frames, Kind.PRACTICE))
         trials.append(_understood(protocol, pair, item, frames))
-    done = to_read(protocol, frames, texts.practice_done, texts.text_s)
-    blocks = [Block(PRACTICE, tuple(trials), practice.rounds)]
-    return [*blocks, Block("instructions", done)] if done else blocks
+    return practised(protocol, frames, trials, practice.rounds)
 
 
 def _understood(protocol: Protocol, pair: Pair, item: str, frames: Frames) -> Trial:
     shown = screens.choice(protocol, protocol.texts.practice_check, pair)
     ask = Step("QUESTION_ON", shown, frames.at_most(30.0), ("1", "2"), str(pair.index(item) + 1))
-    gone = Step("QUESTION_OFF", screens.fixation(protocol), frames.at_most(0.5))
+    gone = Step("QUESTION_OFF", screens.fixation(protocol), frames.about(0.5))
     return Trial(Kind.PRACTICE, (ask, gone), item)
+
+
+# What a cue must tell ------------------------------------------------------------------------
+
+
+def check_cues(protocol: Protocol, catalog: Catalog, faults: Faults) -> None:
+    """Find items that the set does not have, and cues that do not tell which item is meant."""
+    task = protocol.imagery
+    assert task
+    path = ("imagery", "items" if task.items else "design")
+    check_known(path, task.item_ids, catalog, faults)
+    practised_with = protocol.practice.pictures if protocol.practice else ()
+    if protocol.practice and len(practised_with) != 2:
+        what = "an imagery session is practised with two pictures"
+        faults.append((("practice", "pictures"), what))
+    everything = (*task.item_ids, *practised_with)
+    for name, given in (("words", task.words), ("sounds", task.sounds)):
+        for stranger in sorted(set(given) - set(everything)):
+            what = "is neither an item nor a practice picture"
+            faults.append((("imagery", name, stranger), what))
+    if "word" in task.cue:
+        _check_words(protocol, catalog, path, task.item_ids, faults)
+        _check_words(protocol, catalog, ("practice", "pictures"), practised_with, faults)
+    if "sound" in task.cue and (silent := [i for i in everything if i not in task.sounds]):
+        what = f"{', '.join(silent)} without a sound file; name one for each"
+        faults.append((("imagery", "sounds"), what))
+    if "tone" in task.cue:
+        _check_tones(protocol, faults)
+
+
+def _check_words(
+    protocol: Protocol, catalog: Catalog, path: KeyPath, items: Sequence[str], faults: Faults
+) -> None:
+    task = protocol.imagery
+    assert task
+    called: dict[str, list[str]] = {}
+    for item in items:
+        picture = catalog.pictures.get(item)
+        if picture and item not in task.words and protocol.language not in picture.names:
+            what = (
+                f"{item} has no name in language {protocol.language!r};"
+                f' give its cue word: [imagery.words] {item} = "..."'
+            )
+            faults.append((path, what))
+            continue
+        word = screens.cue_word(protocol, catalog, item).strip()
+        if not word:
+            what = "is empty; give a cue word, or leave this out for the picture's name"
+            faults.append((("imagery", "words", item), what))
+        called.setdefault(word.casefold(), []).append(item)
+    for word, same in called.items():
+        if word and len(same) > 1:
+            what = (
+                f"{', '.join(same)} have the same cue word {word!r}; give each its own under"
+                " [imagery.words]"
+            )
+            faults.append((path, what))
+
+
+def _check_tones(protocol: Protocol, faults: Faults) -> None:
+    task = protocol.imagery
+    assert task
+    first, second = task.tones_hz
+    path = ("imagery", "tones_hz")
+    if _alike(first, second):
+        what = f"{first:g} and {second:g} Hz cannot be told apart; make one at least"
+        faults.append((path, f"{what} {_TONES_APART - 1:.0%} higher"))
+    end_hz = screens.END_TONE.frequency_hz
+    for hertz in task.tones_hz if task.eyes_closed else ():
+        if _alike(hertz, end_hz):
+            what = f"{hertz:g} Hz sounds like the tone that ends imagining, {end_hz:g} Hz"
+            faults.append((path, f"{what}; take a lower one"))
+    if task.tone_s > task.cue_s:
+        what = f"{task.tone_s:g} s is longer than the cue of {task.cue_s:g} s: the tone would go on"
+        faults.append((("imagery", "tone_s"), f"{what} while the patient imagines"))
+
+
+def _alike(one_hz: float, other_hz: float) -> bool:
+    return max(one_hz, other_hz) < _TONES_APART * min(one_hz, other_hz)

@@ -20,6 +20,7 @@ from task.contract.sessionlog import Kind
 VERSION = 1
 ANY_KEY = "any"
 PRACTICE = "practice"  # the kind of a block whose trials do not count
+SOONEST_ANSWER_S = 0.1  # nobody reacts faster: what comes before was meant for something else
 
 
 @dataclass(frozen=True, slots=True)

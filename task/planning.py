@@ -7,18 +7,18 @@ keep across versions; the plan is saved with the session all the same.
 import random
 from collections.abc import Mapping, Sequence
 
+from task.code_table import announces, code_table, warnings_of
 from task.contract.catalog import Catalog
-from task.contract.codes import CODE_TABLE, MAX_PRESENTATION, announce_presentation
+from task.contract.codes import MAX_PRESENTATION
 from task.contract.errors import FileError, PlanError
-from task.contract.settings import KeyPath, did_you_mean
 from task.flicker import check_flashes
-from task.frames import Frames, count
-from task.imagining import imagery_blocks
-from task.order import shuffled
+from task.frames import Frames
+from task.imagining import check_cues, imagery_blocks
+from task.pictures import check_known, drawn, pool_of
 from task.plan import Block, PictureItem, Plan
-from task.protocol import Protocol, ProtocolFile
+from task.protocol import Faults, Pictures, Protocol, ProtocolFile
 from task.published import warning
-from task.screening import check_questions, screening_blocks
+from task.screening import at_their_quickest, check_questions, screening_blocks
 from task.trials import after, before
 
 USUAL_REFRESH_HZ = (60.0, 75.0, 120.0, 144.0)  # what `check` reports if no rate is said
@@ -79,21 +79,25 @@ def make_plan(
         With everything that keeps the protocol from being shown.
     """
     seed = protocol.seed if protocol.seed is not None else seed
-    faults: list[tuple[KeyPath, str]] = []
-    codes = _codes(protocol, faults)
-    frames = Frames(refresh_hz, protocol.round_to_frames, spacing_frames, faults)
+    faults: Faults = []
+    codes = code_table(protocol, faults)
+    frames = Frames(refresh_hz, protocol.round_to_frames, spacing_frames, announces(codes), faults)
     rng = random.Random(seed)
+    _check_tables(protocol, faults)
     if protocol.screening:
-        pictures = _chosen(protocol, catalog, rng, faults)
+        pool = pool_of(protocol, catalog, faults)
+        pictures = drawn(protocol, catalog, pool, rng, faults)
         check_questions(protocol, catalog, faults)
         task = screening_blocks(protocol, catalog, pictures, rng, frames, at_once)
     else:
-        pictures = _items(protocol, catalog, faults)
-        task = imagery_blocks(protocol, catalog, pictures, rng, frames)
-    _check_practice(protocol, catalog, pictures, faults)
+        assert protocol.imagery
+        pool = list(protocol.imagery.item_ids)
+        check_cues(protocol, catalog, faults)
+        task = imagery_blocks(protocol, catalog, pool, rng, frames)
+    _check_practice(protocol, catalog, pool, faults)
     blocks = [*before(protocol, frames), *task, *after(protocol, frames)]
-    _check_codes_fit(protocol, blocks, spacing_frames, faults)
-    check_flashes(blocks, refresh_hz, protocol.safety, faults)
+    quickest = at_their_quickest(protocol, frames)
+    check_flashes([*blocks, *quickest], refresh_hz, protocol.safety, faults)
     if sum(len(block.trials) for block in blocks) >= MAX_PRESENTATION:
         path = ("screening", "repeats") if protocol.screening else ("imagery", "items")
         faults.append((path, f"more than {MAX_PRESENTATION - 1} trials; make two sessions of it"))
@@ -125,116 +129,39 @@ def _shown(blocks: Sequence[Block], catalog: Catalog) -> tuple[str, ...]:
     return tuple(i for i in catalog.pictures if i in used)
 
 
+def _check_tables(protocol: Protocol, faults: Faults) -> None:
+    """Find what one table of the protocol says against another."""
+    if protocol.imagery and protocol.pictures != Pictures():
+        what = "chooses those of a screening; in an imagery session it would do nothing"
+        faults.append((("pictures",), what))
+    ids = [question.id for question in protocol.questionnaire]
+    for n, name in enumerate(ids):
+        if name in ids[:n]:
+            what = f"{name!r} is another question's too; give each its own"
+            faults.append((("questionnaire", n, "id"), what))
+
+
 def _check_practice(
-    protocol: Protocol,
-    catalog: Catalog,
-    pictures: Sequence[str],
-    faults: list[tuple[KeyPath, str]],
+    protocol: Protocol, catalog: Catalog, pool: Sequence[str], faults: Faults
 ) -> None:
+    """Find practice pictures that the set does not have, or that the session may show."""
     if not protocol.practice:
         return
     path = ("practice", "pictures")
-    _known(path, protocol.practice.pictures, catalog, faults)
-    if both := [i for i in protocol.practice.pictures if i in pictures]:
+    check_known(path, protocol.practice.pictures, catalog, faults)
+    if both := [i for i in protocol.practice.pictures if i in pool]:
+        may_be = "may be shown" if protocol.pictures.per_group else "shown"
         faults.append(
             (
                 path,
-                f"{', '.join(both)} shown in the session too; practise with other pictures, or"
+                f"{', '.join(both)} {may_be} in the session too; practise with other pictures, or"
                 " exclude these from the session",
             )
         )
 
 
-# Pictures and codes --------------------------------------------------------------------------
-
-
-def _chosen(
-    protocol: Protocol, catalog: Catalog, rng: random.Random, faults: list[tuple[KeyPath, str]]
-) -> list[str]:
-    chosen = protocol.pictures
-    groups = list(dict.fromkeys(p.group for p in catalog.pictures.values()))
-    for group in chosen.groups:
-        if group not in groups:
-            hint = did_you_mean(group, groups) or f"; it has {', '.join(groups)}"
-            faults.append((("pictures", "groups"), f"no group {group!r} in the set{hint}"))
-    _known(("pictures", "ids"), chosen.ids, catalog, faults)
-    _known(("pictures", "exclude"), chosen.exclude, catalog, faults)
-    if chosen.ids:
-        pool = [i for i in chosen.ids if i in catalog.pictures]
-    else:
-        wanted = chosen.groups or groups
-        pool = [p.id for p in catalog.pictures.values() if p.group in wanted]
-    pool = [i for i in pool if i not in chosen.exclude]
-    if chosen.per_group:
-        pool = _sample_groups(pool, chosen.per_group, catalog, rng)
-    if len(pool) < 2 and not faults:
-        faults.append((("pictures",), f"{count(len(pool), 'picture')} left; choose at least two"))
-    return pool
-
-
-def _sample_groups(
-    pool: Sequence[str], per_group: int, catalog: Catalog, rng: random.Random
-) -> list[str]:
-    kept: set[str] = set()
-    for group in dict.fromkeys(catalog.pictures[i].group for i in pool):
-        members = [i for i in pool if catalog.pictures[i].group == group]
-        kept.update(shuffled(members, rng)[:per_group])
-    return [i for i in pool if i in kept]
-
-
-def _items(protocol: Protocol, catalog: Catalog, faults: list[tuple[KeyPath, str]]) -> list[str]:
-    task = protocol.imagery
-    assert task
-    path = ("imagery", "items" if task.items else "design")
-    _known(path, task.item_ids, catalog, faults)
-    words = task.words
-    for item in task.item_ids if "word" in task.cue else ():
-        picture = catalog.pictures.get(item)
-        if picture and item not in words and protocol.language not in picture.names:
-            faults.append(
-                (
-                    path,
-                    f"{item} has no name in language {protocol.language!r};"
-                    f' give its cue word: [imagery.words] {item} = "..."',
-                )
-            )
-    return list(task.item_ids)
-
-
-def _known(
-    path: KeyPath, ids: Sequence[str], catalog: Catalog, faults: list[tuple[KeyPath, str]]
-) -> None:
-    for item in ids:
-        if item not in catalog.pictures:
-            hint = did_you_mean(item, catalog.pictures)
-            faults.append((path, f"no picture {item!r} in set {catalog.name!r}{hint}"))
-
-
-def _codes(protocol: Protocol, faults: list[tuple[KeyPath, str]]) -> dict[str, int]:
-    table = dict(CODE_TABLE)
-    own: dict[str, str] = {}
-    for name, value in protocol.codes.items():
-        if name.upper() in own:
-            faults.append((("codes", name), f"is {own[name.upper()]} again; give each code once"))
-        elif name.upper() in table:
-            own[name.upper()] = name
-            table[name.upper()] = value
-        else:
-            hint = did_you_mean(name.upper(), table).lower() or f"; known: {', '.join(table)}"
-            faults.append((("codes", name), f"no such code{hint}"))
-    by_value: dict[int, list[str]] = {}
-    for name, value in table.items():
-        by_value.setdefault(value, []).append(name)
-    for value, names in by_value.items():
-        for name in names if len(names) > 1 else ():
-            if name in own:
-                others = ", ".join(n for n in names if n != name)
-                faults.append((("codes", own[name]), f"{value} is also {others}; one value each"))
-    return table
-
-
 def _warnings(protocol: Protocol, codes: Mapping[str, int]) -> list[str]:
-    task = protocol.imagery
+    task, texts = protocol.imagery, protocol.texts
     said = [warning(task.design)] if task and task.design else []
     if task and task.eyes_closed and task.rating_s and task.after_s < _SOONEST_NEXT_CUE_S:
         said.append(
@@ -242,62 +169,10 @@ def _warnings(protocol: Protocol, codes: Mapping[str, int]) -> list[str]:
             f" close them again; make imagery.after_s at least {_SOONEST_NEXT_CUE_S:g}, or"
             " rating_s 0"
         )
-    return said + _warnings_of_codes(codes)
-
-
-def _warnings_of_codes(codes: Mapping[str, int]) -> list[str]:
-    changed = {name: value for name, value in codes.items() if value != CODE_TABLE[name]}
-    said = []
-    payload = [f"{n} = {v}" for n, v in changed.items() if v >= 128]
-    if payload:
-        said.append(
-            f"{', '.join(payload)}: values from 128 on are payload; sessions and presentations"
-            " are not announced on the lines, so a lost log cannot be rebuilt from the recording"
-        )
-    odd = [f"{n} = {v}" for n, v in changed.items() if v.bit_count() % 2]
-    if odd:
-        said.append(
-            f"{', '.join(odd)}: an odd number of lines; one dead line can turn it into another code"
-        )
-    return said
-
-
-# What a session must keep --------------------------------------------------------------------
-
-_IDENTITY_CODES = 1 + len(announce_presentation(0, 0))
-_LENGTH_KEYS: Mapping[str, KeyPath] = {
-    "IMAGE_ON": ("screening", "image_s"),
-    "IMAGE_OFF": ("screening", "blank_s"),
-    "ENCODE_ON": ("imagery", "encode_s"),
-    "ENCODE_OFF": ("imagery", "encode_blank_s"),
-    "BASELINE_ON": ("imagery", "baseline_s"),
-    "CUE_ON": ("imagery", "cue_s"),
-    "IMAGERY_ON": ("imagery", "imagine_s"),
-    "IMAGERY_OFF": ("imagery", "after_s"),
-    "QUESTION_OFF": ("screening", "catch", "after_s"),
-}
-
-
-def _check_codes_fit(
-    protocol: Protocol,
-    blocks: Sequence[Block],
-    spacing_frames: int,
-    faults: list[tuple[KeyPath, str]],
-) -> None:
-    said: set[str] = set()
-    payload_free = all(value < 128 for value in protocol.codes.values())
-    for trial in (t for b in blocks for t in b.trials):
-        for position, step in enumerate(trial.steps):
-            codes = _IDENTITY_CODES if position == 0 and payload_free else 1
-            path = _LENGTH_KEYS.get(step.code)
-            needed = codes * spacing_frames
-            if path and step.frames < needed and step.code not in said:
-                said.add(step.code)
-                faults.append(
-                    (
-                        path,
-                        f"{count(step.frames, 'frame')} cannot hold"
-                        f" {count(codes, 'trigger code')}, each of {spacing_frames} frames;"
-                        f" at least {needed} frames are needed",
-                    )
-                )
+    if texts.instructions and not texts.text_s:
+        said.append("texts.text_s = 0: the pages of instructions are left out")
+    rest = protocol.rest
+    rests_closed = rest.eyes == "closed" and (rest.before_s or rest.after_s)
+    if not texts.text_s and (rests_closed or (task and task.eyes_closed)):
+        said.append("texts.text_s = 0: no page tells the patient to close the eyes; say it aloud")
+    return said + warnings_of(codes)

@@ -32,6 +32,7 @@ from task.plan import (
     ANY_KEY,
     BLANK,
     PRACTICE,
+    SOONEST_ANSWER_S,
     Block,
     Plan,
     Screen,
@@ -45,7 +46,6 @@ from task.stage import Stage
 Progress = Callable[[int, int], None]
 
 RUN_ENDED = "the run ended"  # why a presentation was cut short by no one's wish
-SOONEST_ANSWER_S = 0.1  # nobody reacts faster: what comes before was meant for something else
 _BEFORE_GOING_ON_S = 1.0
 
 

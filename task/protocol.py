@@ -18,8 +18,11 @@ from pydantic import (
     model_validator,
 )
 
-from task.contract.settings import Settings, Table, did_you_mean, parse, read_settings
+from task.contract.settings import KeyPath, Settings, Table, did_you_mean, parse, read_settings
 from task.published import DESIGNS
+
+Faults = list[tuple[KeyPath, str]]
+"""Where a protocol cannot be shown as it is, and why."""
 
 
 def _beside(file: str) -> str:
@@ -35,6 +38,19 @@ def _published(name: str) -> str:
             f"no such design{did_you_mean(name, DESIGNS)}; there are {', '.join(DESIGNS)}"
         )
     return name
+
+
+def _each_once(given: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = sorted({one for one in given if given.count(one) > 1})
+    if repeated:
+        raise ValueError(f"{', '.join(repeated)} named twice; name each once")
+    return given
+
+
+def _written(words: str) -> str:
+    if not words.strip():
+        raise ValueError("is empty; write what the patient should read")
+    return words
 
 
 Seconds = Annotated[float, Field(gt=0, le=600)]
@@ -54,6 +70,7 @@ Cue = Literal["word", "picture", "tone", "sound"]
 Cues = Annotated[
     tuple[Cue, ...],
     Field(min_length=1),
+    AfterValidator(_each_once),
     BeforeValidator(_listed),
     WithJsonSchema(
         {
@@ -65,7 +82,9 @@ Cues = Annotated[
     ),
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-Line = Annotated[str, Field(min_length=1, max_length=300)]
+Ids = Annotated[tuple[str, ...], AfterValidator(_each_once)]
+Line = Annotated[str, Field(max_length=300), AfterValidator(_written)]
+Words = Annotated[str, AfterValidator(_written)]
 SoundFile = Annotated[str, AfterValidator(_beside)]
 Hertz = Annotated[float, Field(ge=100, le=4000)]
 PublishedDesign = Annotated[
@@ -80,16 +99,13 @@ class Pictures(Table):
     per_group: PositiveInt | None = Field(
         None, description="at most this many of each group, drawn at random with the seed"
     )
-    ids: tuple[str, ...] = Field((), description="exactly these pictures, by id")
+    ids: Ids = Field((), description="exactly these pictures, by id")
     exclude: tuple[str, ...] = Field((), description="none of these pictures, by id")
 
     @model_validator(mode="after")
     def _one_way(self) -> "Pictures":
         if self.ids and (self.groups or self.per_group):
             raise ValueError("choose pictures by ids or by groups, not both")
-        repeated = sorted({i for i in self.ids if self.ids.count(i) > 1})
-        if repeated:
-            raise ValueError(f"ids: {', '.join(repeated)} named twice; name each picture once")
         return self
 
 
@@ -159,7 +175,7 @@ class Screening(Table):
 class Imagery(Table):
     """Two items a block: seen, then a visual search, then imagined in turn on a blank screen."""
 
-    items: tuple[str, ...] = Field(
+    items: Ids = Field(
         (),
         description="the pictures to imagine, by id: an even number, at least 6; with a published"
         " design its own, numbered as in the study, if not said",
@@ -170,19 +186,25 @@ class Imagery(Table):
         " every session if not said",
     )
     words: dict[str, str] = Field(
-        {}, description="cue words, where not the picture's name in the protocol's language"
+        {},
+        description="cue words of items and practice pictures, where not the picture's name in"
+        " the protocol's language",
     )
     cue: Cues = Field(
         ("word",), description="what tells which item to imagine; one, or several in a list"
     )
     tones_hz: tuple[Hertz, Hertz] = Field(
-        (440.0, 880.0), description="tone of a block's first and of its second item, hertz"
+        (440.0, 880.0),
+        description="tone of a block's first and of its second item, hertz; the tone that ends"
+        " imagining with closed eyes has 1320",
     )
     tone_s: Annotated[float, Field(ge=0.05, le=2)] = Field(
-        0.3, description="length of a tone, seconds"
+        0.3, description="length of a tone, seconds; at most cue_s"
     )
     sounds: dict[str, SoundFile] = Field(
-        {}, description="spoken or recorded cues: item = sound file, beside the protocol"
+        {},
+        description="spoken or recorded cues of items and practice pictures: item = sound file,"
+        " beside the protocol; none longer than cue_s",
     )
     eyes_closed: bool = Field(
         False,
@@ -220,19 +242,12 @@ class Imagery(Table):
     def _sounding(self) -> "Imagery":
         if self.eyes_closed and not set(self.cue) & {"tone", "sound"}:
             raise ValueError('eyes_closed: who has closed eyes must hear the cue; cue = "tone"')
-        if "sound" in self.cue and (silent := [i for i in self.item_ids if i not in self.sounds]):
-            raise ValueError(f"sounds: {', '.join(silent)} without a sound file; name one for each")
-        if len(set(self.cue)) < len(self.cue):
-            raise ValueError("cue: the same kind twice; name each kind once")
         return self
 
     @model_validator(mode="after")
     def _pairs(self) -> "Imagery":
         if not self.items and not self.design:
             raise ValueError("items: is missing; it is: the pictures to imagine, by id")
-        repeated = sorted({i for i in self.items if self.items.count(i) > 1})
-        if repeated:
-            raise ValueError(f"items: {', '.join(repeated)} named twice; name each item once")
         if self.design and self.items and len(self.items) != len(DESIGNS[self.design].images):
             raise ValueError(
                 f"items: {len(self.items)} items for design {self.design}, which has"
@@ -243,17 +258,13 @@ class Imagery(Table):
                 f"items: {len(self.items)} items cannot be paired so that each comes in two"
                 " blocks that are not neighbours, with two partners; take 6, 8, 10 ..."
             )
-        for name, given in (("words", self.words), ("sounds", self.sounds)):
-            strangers = sorted(set(given) - set(self.item_ids))
-            if strangers:
-                raise ValueError(f"{name}: {', '.join(strangers)} not among the items")
         return self
 
 
 class Practice(Table):
     """A short round of the task before it counts; its trials are never analysed."""
 
-    pictures: Annotated[tuple[str, ...], Field(min_length=2)] = Field(
+    pictures: Annotated[Ids, Field(min_length=2)] = Field(
         description="pictures to practise with, by id; not those of the session itself; of an"
         " imagery session two"
     )
@@ -298,40 +309,44 @@ class Interruptions(Table):
 
 
 class Texts(Table):
-    """What the patient reads.  A line break is a line break."""
+    """What the patient reads.  A line break is a line break; a line that is too long gets one."""
 
     instructions: tuple[Line, ...] = Field(
         (), description="pages shown first, one after another, each until a key is pressed"
     )
-    screening: str = "Please look at the pictures.\n\nPress any key to begin."
-    imagery: str = (
-        "You will see two pictures.\nThen a word tells you which one to imagine.\n"
+    screening: Words = "Please look at the pictures.\n\nPress any key to begin."
+    imagery: Words = (
+        "You will see two pictures.\nThen you are told\nwhich one to imagine.\n"
         "Imagine it as vividly as you can\nwhile the screen is empty.\n\nPress any key to begin."
     )
-    pause: str = "A short break.\n\nPress any key to go on."
-    search: str = "Is there a T?"
-    yes: str = "yes"
-    no: str = "no"
-    rating: str = "How vivid was it?"
+    pause: Words = "A short break.\n\nPress any key to go on."
+    search: Words = "Is there a T?"
+    yes: Words = "yes"
+    no: Words = "no"
+    rating: Words = "How vivid was it?"
     rating_low: str = "not at all"
     rating_high: str = "like seeing it"
-    confidence: str = "How sure are you?"
+    confidence: Words = "How sure are you?"
     confidence_low: str = "guessed"
     confidence_high: str = "sure"
-    close_eyes: str = (
-        "Now close your eyes.\n\nEach time you hear the item's tone, imagine it"
-        "\nuntil you hear the short high tone.\n\nPress any key to begin."
+    close_eyes: Words = (
+        "Now close your eyes.\n\nYou will hear which one\nto imagine. Imagine it until"
+        "\nyou hear the short high tone.\n\nPress any key to begin."
     )
-    tones: str = "This tone means:"
-    practice: str = "First some practice.\n\nPress any key to begin."
-    practice_check: str = "Which one did you imagine?"
-    practice_done: str = "Well done. Now it counts.\n\nPress any key to go on."
-    rest: str = "Please rest and look at the cross.\n\nPress any key to begin."
-    rest_closed: str = (
+    tones: Words = "This tone means:"
+    practice: Words = "First some practice.\n\nPress any key to begin."
+    practice_check: Words = "Which one did you imagine?"
+    practice_done: Words = "Well done. Now it counts.\n\nPress any key to go on."
+    rest: Words = (
+        "Please rest with your eyes open\nand look straight ahead.\n\nPress any key to begin."
+    )
+    rest_closed: Words = (
         "Please rest with your eyes closed\nuntil you hear a tone.\n\nPress any key to begin."
     )
-    end: str = "Thank you.\nThis part is finished."
-    text_s: SecondsOrNone = Field(120.0, description="longest time a text waits for a key, seconds")
+    end: Words = "Thank you.\nThis part is finished."
+    text_s: SecondsOrNone = Field(
+        120.0, description="longest time a page waits for a key, seconds; 0 leaves pages out"
+    )
 
 
 class Safety(Table):
@@ -388,13 +403,6 @@ class Protocol(Table):
     def _one_task(self) -> "Protocol":
         if (self.screening is None) == (self.imagery is None):
             raise ValueError("say what the session is: one of [screening] and [imagery]")
-        if self.imagery and self.pictures != Pictures():
-            raise ValueError("[pictures] chooses those of a screening; here it would do nothing")
-        if self.imagery and self.practice and len(self.practice.pictures) != 2:
-            raise ValueError("practice: an imagery session is practised with two pictures")
-        ids = [question.id for question in self.questionnaire]
-        if len(set(ids)) < len(ids):
-            raise ValueError("questionnaire: two questions of the same id; give each its own")
         return self
 
 

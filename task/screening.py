@@ -2,16 +2,20 @@
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise, product
 
 from task import screens
 from task.contract.catalog import Catalog
 from task.contract.sessionlog import Kind
-from task.contract.settings import KeyPath, did_you_mean
+from task.contract.settings import did_you_mean
 from task.frames import Frames
 from task.order import shuffled_repeats
-from task.plan import PRACTICE, Block, Step, Trial
-from task.protocol import CatchQuestion, Protocol
-from task.trials import opening, to_read
+from task.plan import Block, Step, Trial
+from task.protocol import CatchQuestion, Faults, Protocol
+from task.trials import opening, practised
+
+Asked = tuple[CatchQuestion, str]  # and its right answer
+_ENOUGH = 30  # repeats of a step or two to fill more than a second
 
 
 def screening_blocks(
@@ -32,9 +36,8 @@ def screening_blocks(
     assert task
     order = shuffled_repeats(pictures, task.repeats, rng)
     size = task.break_after or max(1, len(pictures))
-    if at_once and min(size, len(pictures)) > at_once:
-        size = _even(size, at_once)
-    chunks = [order[i : i + size] for i in range(0, len(order), size)]
+    asked = [order[i : i + size] for i in range(0, len(order), size)]
+    chunks = [part for chunk in asked for part in _cut(chunk, at_once)]
     asking = _Asking(protocol, catalog, rng)
     blocks = _practice(protocol, catalog, frames)
     for number, chunk in enumerate(chunks):
@@ -47,9 +50,25 @@ def screening_blocks(
     return blocks
 
 
-def check_questions(
-    protocol: Protocol, catalog: Catalog, faults: list[tuple[KeyPath, str]]
-) -> None:
+def _cut(chunk: Sequence[str], at_once: int | None) -> list[Sequence[str]]:
+    """What is between two breaks, in equal parts of at most so many pictures."""
+    if not at_once or len(set(chunk)) <= at_once:
+        return [chunk]
+    parts = -(-len(chunk) // at_once)
+    ends = [n * len(chunk) // parts for n in range(parts + 1)]
+    return [chunk[start:end] for start, end in pairwise(ends)]
+
+
+def at_their_quickest(protocol: Protocol, frames: Frames) -> list[Block]:
+    """Pictures and questions as close as chance may bring them: for the count of flashes."""
+    task = protocol.screening
+    if not task or not task.catch:
+        return []
+    view, ask = _view(protocol, "", frames), _ask(protocol, "", task.catch.question[0], "", frames)
+    return [Block("screening", (view,) * task.catch.distance[0] + (ask,))] * _ENOUGH
+
+
+def check_questions(protocol: Protocol, catalog: Catalog, faults: Faults) -> None:
     """Find questions about groups and pictures that the set does not have."""
     task = protocol.screening
     groups = {picture.group for picture in catalog.pictures.values()}
@@ -86,7 +105,7 @@ class _Asking:
         self._catch, self._catalog, self._rng = task.catch, catalog, rng
         self._left = self._distance()
 
-    def after(self, picture: str) -> tuple[CatchQuestion, str] | None:
+    def after(self, picture: str) -> Asked | None:
         """The question to ask after a picture, with its right answer, if one is due."""
         self._left -= 1
         shown = self._catalog.pictures.get(picture)
@@ -114,7 +133,7 @@ class _Asking:
 def _view(protocol: Protocol, item: str, frames: Frames, kind: Kind = Kind.VIEW) -> Trial:
     task = protocol.screening
     assert task
-    image = frames(("screening", "image_s"), task.image_s)
+    image = frames(("screening", "image_s"), task.image_s, first=True)
     blank = frames(("screening", "blank_s"), task.blank_s)
     return Trial(
         kind,
@@ -138,36 +157,40 @@ def _ask(
     assert task and task.catch
     shown = screens.yes_or_no(protocol, question.text)
     longest = frames.at_most(task.catch.answer_s)
-    after = frames.at_most(task.catch.after_s)
+    after = frames(("screening", "catch", "after_s"), task.catch.after_s, rounded=True)
     ask = Step("QUESTION_ON", shown, longest, ("yes", "no"), right)
     return Trial(kind, (ask, Step("QUESTION_OFF", screens.fixation(protocol), after)), item)
 
 
 def _practice(protocol: Protocol, catalog: Catalog, frames: Frames) -> list[Block]:
-    """Pictures of other things, and one question about the last that has a clear answer."""
-    practice, task = protocol.practice, protocol.screening
+    """Pictures of other things; of two a question, one rightly answered yes, the other no."""
+    practice = protocol.practice
     if not practice:
         return []
-    assert task
-    texts = protocol.texts
-    trials = [*to_read(protocol, frames, texts.practice, texts.text_s)]
-    asked = False
+    asked = _to_practise(protocol, catalog)
+    trials = []
     for item in practice.pictures:
         trials.append(_view(protocol, item, frames, Kind.PRACTICE))
-        shown = catalog.pictures.get(item)
-        for question in task.catch.question if task.catch and shown and not asked else ():
-            assert shown
-            right = right_answer(question, item, shown.group)
-            if right == "yes":
-                trials.append(_ask(protocol, item, question, right, frames, Kind.PRACTICE))
-                asked = True
-                break
-    done = to_read(protocol, frames, texts.practice_done, texts.text_s)
-    blocks = [Block(PRACTICE, tuple(trials), practice.rounds if asked else 1)]
-    return [*blocks, Block("instructions", done)] if done else blocks
+        if item in asked:
+            trials.append(_ask(protocol, item, *asked[item], frames, Kind.PRACTICE))
+    return practised(protocol, frames, trials, practice.rounds if asked else 1)
 
 
-def _even(size: int, at_once: int) -> int:
-    """The size of equal parts of a block, none longer than `at_once`."""
-    parts = -(-size // at_once)
-    return -(-size // parts)
+def _to_practise(protocol: Protocol, catalog: Catalog) -> dict[str, Asked]:
+    """The questions of practice by the picture that they are about: yes and no, if there are."""
+    task, practice = protocol.screening, protocol.practice
+    assert task and practice
+    known = [i for i in practice.pictures if i in catalog.pictures]
+    possible = {
+        answer: [
+            (item, (question, answer))
+            for item in known
+            for question in (task.catch.question if task.catch else ())
+            if right_answer(question, item, catalog.pictures[item].group) == answer
+        ]
+        for answer in ("yes", "no")
+    }
+    for yes, no in product(possible["yes"], possible["no"]):
+        if yes[0] != no[0]:
+            return dict((yes, no))
+    return dict(possible["yes"][:1] or possible["no"][:1])

@@ -5,6 +5,7 @@ Screens are values: whoever draws them, a window or a page, draws the same.
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from task.contract.catalog import Catalog
 from task.order import shuffled
@@ -19,10 +20,14 @@ from task.plan import (
     ToneItem,
 )
 from task.protocol import Protocol
+from task.wrapping import width_em, wrapped
 
 FIXATION = "+"
 START_TONE = ToneItem(660.0, 0.15)
 END_TONE = ToneItem(1320.0, 0.15)
+WIDTH_DEG = 18.0  # of everything that is read: fits on a small screen at arm's length
+_LEGIBLE_DEG = 0.4  # what is too wide is not drawn smaller than this; `check` then refuses it
+_USUAL_TEXT_DEG = 0.9  # for which the rows of questions stand where they do
 _SCALE_STEP_DEG = 2.4
 _CHOICE_DEG = 5.0
 _GAP_DEG = 0.4
@@ -51,10 +56,10 @@ def picture(protocol: Protocol, item: str) -> Screen:
 
 def text(protocol: Protocol, words: str, *, countdown: bool = False) -> Screen:
     """Words, and the seconds that are left."""
-    height = protocol.look.text_deg
-    shown: tuple[Item, ...] = (TextItem(words, height),)
+    lines, height = _fitted(words, protocol.look.text_deg)
+    shown: tuple[Item, ...] = (TextItem(lines, height),)
     if countdown:
-        below = block_deg(words, height) / 2 + _GAP_DEG + block_deg("0:00", height) / 2
+        below = block_deg(lines, height) / 2 + _GAP_DEG + block_deg("0:00", height) / 2
         shown += (CountdownItem(height, y_deg=-below),)
     return shown
 
@@ -63,8 +68,8 @@ def cue(protocol: Protocol, catalog: Catalog, item: str, tone: ToneItem) -> Scre
     """What tells which item to imagine: its word, a miniature, its tone, its sound."""
     task, look = protocol.imagery, protocol.look
     assert task
-    word, miniature = cue_word(protocol, catalog, item), look.picture_deg / 3
-    height = look.text_deg * 1.5
+    word, height = _fitted(cue_word(protocol, catalog, item), look.text_deg * 1.5)
+    miniature = look.picture_deg / 3
     # Picture above word, the two of them centred.
     apart = {"word", "picture"} <= set(task.cue)
     up = (block_deg(word, height) + _GAP_DEG) / 2 if apart else 0.0
@@ -77,7 +82,7 @@ def cue(protocol: Protocol, catalog: Catalog, item: str, tone: ToneItem) -> Scre
     if "tone" in task.cue:
         shown.append(tone)
     if "sound" in task.cue:
-        shown.append(SoundItem(task.sounds[item]))
+        shown.append(SoundItem(task.sounds.get(item, "")))  # none: refused by `check_cues`
     return tuple(shown)
 
 
@@ -85,6 +90,19 @@ def block_deg(words: str, height_deg: float) -> float:
     """Height of lines of text, degrees."""
     lines = words.count("\n") + 1
     return height_deg * (lines * _LINE + (lines - 1) * _BETWEEN)
+
+
+def _fitted(words: str, height_deg: float, most_deg: float = WIDTH_DEG) -> tuple[str, float]:
+    """Words broken into lines that fit a width, and their height: less where a word is too wide."""
+    smaller = _shrunk(height_deg, width_em(wrapped(words, most_deg / height_deg)), most_deg)
+    return wrapped(words, most_deg / smaller), smaller
+
+
+def _shrunk(height_deg: float, wide_em: float, most_deg: float) -> float:
+    """Height at which letters fit a width, if they are legible then."""
+    if wide_em * height_deg <= most_deg:
+        return height_deg
+    return max(most_deg / wide_em, min(height_deg, _LEGIBLE_DEG))
 
 
 def cue_word(protocol: Protocol, catalog: Catalog, item: str) -> str:
@@ -99,39 +117,46 @@ def lesson(protocol: Protocol, catalog: Catalog, item: str, tone: ToneItem) -> S
     """Which tone means an item."""
     look = protocol.look
     return (
-        TextItem(protocol.texts.tones, look.text_deg, y_deg=look.picture_deg / 2 + 1.2),
+        _above(protocol.texts.tones, look.text_deg, look.picture_deg / 2 + 1.2),
         PictureItem(item, look.picture_deg / 1.5),
-        TextItem(
-            cue_word(protocol, catalog, item), look.text_deg, y_deg=-look.picture_deg / 2 - 0.8
-        ),
+        _below(cue_word(protocol, catalog, item), look.text_deg, -look.picture_deg / 2 - 0.8),
         tone,
     )
 
 
 def scale(protocol: Protocol, question: str, numbers: Sequence[str], low: str, high: str) -> Screen:
     """A question above a row of numbers, with words under its ends."""
-    height = protocol.look.text_deg
+    height, rows = protocol.look.text_deg, _rows(protocol)
     step = min(_SCALE_STEP_DEG, 20.0 / len(numbers))
     end = (len(numbers) - 1) / 2 * step
     row = [TextItem(number, height * 1.4, x_deg=n * step - end) for n, number in enumerate(numbers)]
     ends = [
-        TextItem(words, height * 0.75, x_deg=x, y_deg=-1.8)
+        _under_an_end(words, height * 0.75, x, -1.8 * rows)
         for words, x in ((low, -end), (high, end))
         if words
     ]
-    return (_question(question, height, 3), *row, *ends)
+    return (_above(question, height, 3 * rows), *row, *ends)
+
+
+def _under_an_end(words: str, height_deg: float, x_deg: float, y_deg: float) -> TextItem:
+    """Words under a number, or as near to it as the edge allows, in their half of the screen."""
+    shown = _below(words, height_deg, y_deg, WIDTH_DEG / 2 - _GAP_DEG)
+    outermost = (WIDTH_DEG - width_em(shown.text) * shown.height_deg) / 2
+    return replace(shown, x_deg=max(-outermost, min(x_deg, outermost)))
 
 
 def yes_or_no(protocol: Protocol, question: str) -> Screen:
     """A question to be answered yes or no."""
-    return (_question(question, protocol.look.text_deg, 1.2), *_yes_no(protocol, -1.6))
+    rows = _rows(protocol)
+    asked = _above(question, protocol.look.text_deg, 1.2 * rows)
+    return (asked, *_yes_no(protocol, -1.6 * rows))
 
 
 def choice(protocol: Protocol, question: str, pictures: tuple[str, str]) -> Screen:
     """Which of two pictures: 1 on the left, 2 on the right."""
     height = protocol.look.text_deg
     size = min(protocol.look.picture_deg, _CHOICE_DEG)
-    shown: list[Item] = [_question(question, height, size / 2 + 2)]
+    shown: list[Item] = [_above(question, height, size / 2 + 2)]
     for number, (item, x) in enumerate(zip(pictures, (-4.0, 4.0), strict=True), start=1):
         shown.append(PictureItem(item, size, x_deg=x))
         shown.append(TextItem(str(number), height * 1.4, x_deg=x, y_deg=-size / 2 - 1.5))
@@ -153,19 +178,39 @@ def search(protocol: Protocol, target: bool, rng: random.Random) -> Screen:
         )
         for letter, (x, y) in zip(letters, cells, strict=True)
     ]
-    question = TextItem(protocol.texts.search, height, y_deg=4.9)
+    question = _above(protocol.texts.search, height, 4.9)
     return (question, *shown, *_yes_no(protocol, -5.8))
 
 
-def _question(words: str, height_deg: float, y_deg: float) -> TextItem:
-    """A line at a height; more lines grow upwards, away from what answers them."""
-    more = block_deg(words, height_deg) - block_deg("", height_deg)
-    return TextItem(words, height_deg, y_deg=y_deg + more / 2)
+def _rows(protocol: Protocol) -> float:
+    """How much farther apart rows stand where letters are larger."""
+    return max(1.0, protocol.look.text_deg / _USUAL_TEXT_DEG)
+
+
+def _above(words: str, height_deg: float, y_deg: float) -> TextItem:
+    """A line at a height; more lines grow upwards, away from what stands below."""
+    lines, height = _fitted(words, height_deg)
+    return TextItem(lines, height, y_deg=y_deg + _more_deg(lines, height) / 2)
+
+
+def _below(words: str, height_deg: float, y_deg: float, most_deg: float = WIDTH_DEG) -> TextItem:
+    """A line at a height; more lines grow downwards."""
+    lines, height = _fitted(words, height_deg, most_deg)
+    return TextItem(lines, height, y_deg=y_deg - _more_deg(lines, height) / 2)
+
+
+def _more_deg(lines: str, height_deg: float) -> float:
+    """What lines after the first add to the height of a text."""
+    return block_deg(lines, height_deg) - block_deg("", height_deg)
 
 
 def _yes_no(protocol: Protocol, y_deg: float) -> tuple[TextItem, TextItem]:
-    height = protocol.look.text_deg
+    """Both words in one size, each in its half of the screen."""
+    texts = protocol.texts
+    widest_em = max(width_em(texts.yes), width_em(texts.no))
+    height = _shrunk(protocol.look.text_deg, widest_em, WIDTH_DEG / 2 - _GAP_DEG)
+    x = max(3.0, widest_em * height / 2 + _GAP_DEG)
     return (
-        TextItem(protocol.texts.yes, height, x_deg=-3, y_deg=y_deg),
-        TextItem(protocol.texts.no, height, x_deg=3, y_deg=y_deg),
+        TextItem(texts.yes, height, x_deg=-x, y_deg=y_deg),
+        TextItem(texts.no, height, x_deg=x, y_deg=y_deg),
     )

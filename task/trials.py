@@ -1,9 +1,11 @@
 """Trials that both tasks use: something to read, a rest, a question, and the end."""
 
+from collections.abc import Sequence
+
 from task import screens
 from task.contract.sessionlog import Kind
 from task.frames import Frames
-from task.plan import ANY_KEY, BLANK, Block, Step, Trial
+from task.plan import ANY_KEY, BLANK, PRACTICE, Block, Step, Trial
 from task.protocol import Protocol, Question
 
 _ANSWERS = {
@@ -22,7 +24,7 @@ def to_read(
         return ()
     shown = screens.text(protocol, words, countdown=countdown)
     read = Step("TEXT_ON", shown, frames.at_most(longest_s), (ANY_KEY,))
-    after = Step("TEXT_OFF", screens.fixation(protocol), frames.at_most(1.0))
+    after = Step("TEXT_OFF", screens.fixation(protocol), frames.about(1.0))
     return (Trial(Kind.TEXT, (read, after)),)
 
 
@@ -33,6 +35,17 @@ def opening(
     if number == 0:
         return to_read(protocol, frames, words, protocol.texts.text_s)
     return to_read(protocol, frames, protocol.texts.pause, break_s, countdown=True)
+
+
+def practised(
+    protocol: Protocol, frames: Frames, trials: Sequence[Trial], rounds: int
+) -> list[Block]:
+    """Trials that do not count, between a page that says so and one that says that it is over."""
+    texts = protocol.texts
+    first = to_read(protocol, frames, texts.practice, texts.text_s)
+    done = to_read(protocol, frames, texts.practice_done, texts.text_s)
+    blocks = [Block(PRACTICE, (*first, *trials), rounds)]
+    return [*blocks, Block("instructions", done)] if done else blocks
 
 
 def before(protocol: Protocol, frames: Frames) -> list[Block]:
@@ -49,8 +62,8 @@ def before(protocol: Protocol, frames: Frames) -> list[Block]:
 def after(protocol: Protocol, frames: Frames) -> list[Block]:
     """Rest, questions, and thanks."""
     words = screens.text(protocol, protocol.texts.end)
-    seen = Step("TEXT_ON", words, frames.at_most(2.0))
-    gone = Step("TEXT_OFF", BLANK, frames.at_most(0.25))
+    seen = Step("TEXT_ON", words, frames.about(2.0, first=True))
+    gone = Step("TEXT_OFF", BLANK, frames.about(0.25))
     end = Block("end", (Trial(Kind.TEXT, (seen, gone)),))
     return [*_rest(protocol, frames, "after_s"), *_asked(protocol, frames, "after"), end]
 
@@ -67,7 +80,7 @@ def _question(protocol: Protocol, frames: Frames, question: Question) -> Trial:
     else:
         shown = screens.scale(protocol, question.text, answers, question.low, question.high)
     ask = Step("QUESTION_ON", shown, frames.at_most(question.longest_s), answers)
-    gone = Step("QUESTION_OFF", screens.fixation(protocol), frames.at_most(0.5))
+    gone = Step("QUESTION_OFF", screens.fixation(protocol), frames.about(0.5))
     return Trial(Kind.QUESTION, (ask, gone), question.id)
 
 
@@ -84,9 +97,9 @@ def _rest(protocol: Protocol, frames: Frames, which: str) -> list[Block]:
             Step(
                 "REST_ON",
                 BLANK if closed else screens.fixation(protocol),
-                frames(("rest", which), rest_s),
+                frames(("rest", which), rest_s, first=True),
             ),
-            Step("REST_OFF", (screens.END_TONE,) if closed else BLANK, frames.at_most(1.0)),
+            Step("REST_OFF", (screens.END_TONE,) if closed else BLANK, frames.about(1.0)),
         ),
     )
     return [Block("rest", (*opened, resting))]

@@ -14,6 +14,7 @@ NUMERICAL = {"numpy", "scipy", "pandas"}
 # What presents a session, but for the drivers: no arrays, no libraries that open windows or files.
 CORE = {
     *("protocol", "published", "order", "frames", "screens", "trials", "screening", "imagining"),
+    *("wrapping", "pictures", "code_table"),
     *("flicker", "plan", "planning", "flow", "lines", "rig", "rigfile", "triggers", "peripherals"),
     *(
         "desk",

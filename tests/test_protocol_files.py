@@ -16,6 +16,7 @@ from task.planning import plan_file
 from task.protocol import read_protocol
 from task.rig import spacing_frames
 from task.rigfile import read_rig
+from task.screening import right_answer
 from task.sets.recipe import read_recipe
 
 PROTOCOL_FILES = sorted(PROTOCOLS.glob("*.toml"))
@@ -175,6 +176,18 @@ def test_the_screening_that_ships_is_that_of_the_study(plans: Mapping[str, Plan]
     assert len(views) == 2000
     assert 25 <= sum(t.kind is Kind.QUESTION for t in trials) <= 80
     assert {tuple(s.frames for s in t.steps) for t in views} == {(16, 8)}
+
+
+def test_yes_and_no_are_right_about_equally_often_in_the_screening_that_ships(
+    objects: Catalog,
+) -> None:
+    screening = read_protocol(PROTOCOLS / "screening_500.toml").protocol.screening
+    assert screening and screening.catch
+    no = 0.0
+    for picture in objects.pictures.values():
+        asked = {right_answer(q, picture.id, picture.group) for q in screening.catch.question}
+        no += 0.5 if {"yes", "no"} <= asked else float("no" in asked)
+    assert 0.45 < no / len(objects.pictures) < 0.55
 
 
 def test_the_imagery_that_ships_is_that_of_the_study(plans: Mapping[str, Plan]) -> None:

@@ -101,8 +101,16 @@ def parse(settings: Settings, model: type[_Model]) -> _Model:
         # Arrays of TOML are lists, those of a frozen model tuples: strict in types, not in that.
         return model.model_validate_json(text)
     except ValidationError as error:
-        faults = [_fault(settings, model, detail) for detail in error.errors()]
+        found = [detail for detail in error.errors() if not _follows_from_another(detail)]
+        faults = [_fault(settings, model, detail) for detail in found]
         raise FileError(sorted(faults, key=lambda fault: fault.line or 0)) from None
+
+
+def _follows_from_another(detail: Any) -> bool:
+    """Whether a list is called too short only because something in it is wrong."""
+    return bool(
+        detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+    )
 
 
 def _fault(settings: Settings, model: type[BaseModel], detail: Any) -> Fault:
@@ -119,6 +127,8 @@ def _fault(settings: Settings, model: type[BaseModel], detail: Any) -> Fault:
     if kind == "value_error":
         return settings.fault(path, detail["msg"].removeprefix("Value error, "))
     said = _PLAIN.get(kind, detail["msg"].removeprefix("Input "))
+    if kind == "too_short" and given:
+        said = f"should have at least {detail['ctx']['min_length']}"
     return settings.fault(path, f"{said[:1].lower()}{said[1:]}, not {_short(given)}{meaning}")
 
 

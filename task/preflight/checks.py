@@ -11,6 +11,7 @@ from task.contract.lights import Light
 from task.fonts import undrawable
 from task.plan import Item, Plan, SoundItem, ToneItem, VisualItem
 from task.preflight.facts import Clock, Disk, Machine, Power, Screens, SerialDevice
+from task.preflight.layout import WHAT_TO_DO
 from task.preflight.lights import Attempt, Check, attempt, merged
 from task.rig import Display, Keys, Sound, TriggerPort
 from task.rigfile import RigFile
@@ -42,6 +43,8 @@ def automatic(
     keys: Attempt[Keys],
     sound: Attempt[Sound],
     undecodable: Mapping[str, str],
+    outside: Attempt[Sequence[str]],
+    overlong: Sequence[str],
 ) -> list[Check]:
     """Every check that asks nobody; grey what somebody must press, hear or see elsewhere.
 
@@ -49,6 +52,8 @@ def automatic(
     ----------
     sound : neither got nor said anything where the rig file has no sound
     undecodable : pictures that cannot be read, and why (`task.preflight.tryout.undecodable`)
+    outside : what has no room on the screen (`task.preflight.layout.outside`)
+    overlong : sound files longer than their cues (`task.preflight.tryout.overlong`)
     """
     shown = plan.got
     largest = _largest(shown, display.got)
@@ -56,11 +61,12 @@ def automatic(
         _protocol(plan),
         *_pictures(catalog, shown, undecodable),
         *(_fonts(shown) if shown else ()),
+        *(_layout(outside) if shown and display.got else ()),
         *(_textures(largest, display.got) if display.got else ()),
         *_display(display, rig, shown, machine),
         _port(port, rig, machine.port),
         *_device(machine.port),
-        _sound(sound, shown.sounds if shown else ()),
+        _sound(sound, shown.sounds if shown else (), overlong),
         *_questions(port, keys, sound, shown),
         *_disk(machine.disk, shown),
         _memory(machine.memory_bytes, largest.got or 0),
@@ -109,6 +115,13 @@ def _fonts(plan: Plan) -> Iterator[Check]:
         )
     else:
         yield _green("fonts", f"every character of {_count(len(plan.texts), 'text')} can be drawn")
+
+
+def _layout(outside: Attempt[Sequence[str]]) -> Iterator[Check]:
+    if outside.got:
+        yield _essential("layout", _some(outside.got), WHAT_TO_DO)
+    elif outside.got is not None:  # else a picture cannot be read, and another row says so
+        yield _green("layout", "everything has room on the screen")
 
 
 def _largest(plan: Plan | None, display: Display | None) -> Attempt[int]:
@@ -363,7 +376,9 @@ def _latency(name: str, latency_ms: int) -> Check:
 # Sound ---------------------------------------------------------------------------------------
 
 
-def _sound(sound: Attempt[Sound], needed: Sequence[ToneItem | SoundItem]) -> Check:
+def _sound(
+    sound: Attempt[Sound], needed: Sequence[ToneItem | SoundItem], overlong: Sequence[str]
+) -> Check:
     speaker = sound.got
     if speaker is None:
         if needed:
@@ -374,6 +389,9 @@ def _sound(sound: Attempt[Sound], needed: Sequence[ToneItem | SoundItem]) -> Che
     unready = attempt(lambda: speaker.prepare(needed)).said
     if unready:
         return _essential("sound", unready)
+    if overlong:
+        todo = "make imagery.cue_s longer, or the files shorter"
+        return Check("sound", Light.RED, _some(overlong), todo)
     about = ", ".join(_details(speaker.description))
     if any(word in about.casefold() for word in ("bluetooth", "bluez")):
         light = Light.RED if needed else Light.YELLOW

@@ -9,7 +9,7 @@ from task.contract.lights import Light
 from task.contract.settings import did_you_mean
 
 NAMES = (
-    "protocol", "pictures", "decoding", "fonts", "textures",
+    "protocol", "pictures", "decoding", "fonts", "layout", "textures",
     "display", "refresh", "full-screen", "primary", "mirrored", "compositor",
     "port", "port-rights", "port-users", "modem-manager", "latency-timer", "sweep",
     "sound", "tone", "keys",

@@ -11,8 +11,16 @@ from pathlib import Path
 from task.contract.catalog import Catalog
 from task.plan import Plan, SoundItem
 from task.preflight.checks import automatic
+from task.preflight.layout import outside, room_of
 from task.preflight.lights import Attempt, Check, attempt, merged, refuse_on_red
-from task.preflight.tryout import Ask, keys_check, sweep_check, tone_check, undecodable
+from task.preflight.tryout import (
+    Ask,
+    keys_check,
+    overlong,
+    sweep_check,
+    tone_check,
+    undecodable,
+)
 from task.rig import Display, Keys, Rig, Sound, TriggerPort
 from task.rigfile import RigFile
 
@@ -136,6 +144,11 @@ def opened(
             held=held,
         )
         shown = plan.got.picture_ids if plan.got else ()
+        room = room_of(window.got) if window.got else None
+        too_large: Attempt[Sequence[str]] = Attempt(())
+        if plan.got and room:
+            planned, on = plan.got, room
+            too_large = attempt(lambda: outside(planned, on, files))
         found_display: Attempt[Display] = Attempt(window.got, window.said)
         found_sound: Attempt[Sound] = Attempt(sound.got, sound.said)
         checks = automatic(
@@ -148,6 +161,8 @@ def opened(
             keys=keys,
             sound=found_sound,
             undecodable=undecodable({i: files[i] for i in shown}),
+            outside=too_large,
+            overlong=overlong(plan.got, sounds) if plan.got else (),
         )
         yield Ready(
             rig, plan, found_display, port, keys, found_sound, checks, virtual, on_screen.close

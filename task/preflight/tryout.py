@@ -15,7 +15,7 @@ from PIL import Image
 from task.contract.codes import SWEEP_VALUES
 from task.contract.lights import Light
 from task.peripherals import NOT_ANSWERS
-from task.plan import Screen, Step, TextItem, ToneItem
+from task.plan import Plan, Screen, SoundItem, Step, TextItem, ToneItem
 from task.preflight.lights import Check
 from task.rig import Display, KeyPress, Keys, Sound, TriggerPort
 
@@ -29,6 +29,7 @@ TONE = ToneItem(660.0, 0.5)
 _LEAD_S = 0.5  # from asking for a tone to its start: more than any device needs
 _PATIENCE_S = 1.5
 _CODE = "QUESTION_ON"
+_SLACK_S = 0.010  # no ear hears whether a sound ends with its screen or so much later
 _SEES = {
     "single_pulse": "{n} pulses",
     "pulse_train": "{n} trains of pulses",
@@ -49,6 +50,33 @@ def _why_not(file: Path) -> str:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return getattr(error, "strerror", None) or "it is damaged, or no picture"
     return ""
+
+
+# Sound files ---------------------------------------------------------------------------------
+
+
+def overlong(plan: Plan, files: Mapping[str, Path]) -> list[str]:
+    """Sound files that go on when their screen is over; those that cannot be read are left out.
+
+    Parameters
+    ----------
+    files : file of every sound, by the name that the plan uses
+    """
+    frames: dict[str, int] = {}
+    for step in plan.steps:
+        for item in step.screen:
+            if isinstance(item, SoundItem):
+                frames[item.file] = min(step.frames, frames.get(item.file, step.frames))
+    if not frames:
+        return []
+    from task.rigs.waveforms import lasts_s
+
+    said = []
+    for name, most in frames.items():
+        cue_s, sound_s = most / plan.refresh_hz, lasts_s(files[name])
+        if sound_s is not None and sound_s > cue_s + _SLACK_S:
+            said.append(f"{name} lasts {sound_s:.2f} s, its cue {cue_s:.2f} s")
+    return said
 
 
 # The lines -----------------------------------------------------------------------------------

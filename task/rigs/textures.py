@@ -181,6 +181,13 @@ def draw(textures: Sequence[Texture], patch: Patch | None) -> None:
         gl.glPopMatrix()
 
 
+def finish() -> None:
+    """Wait until all that was drawn is in the hidden buffer."""
+    from pyglet import gl
+
+    gl.glFinish()
+
+
 def _rectangle(left: float, bottom: float, right: float, top: float) -> None:
     from pyglet import gl
 

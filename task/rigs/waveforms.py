@@ -76,6 +76,18 @@ def read_sound(path: Path, rate_hz: int) -> Samples:
     return _both_ears(_resampled(wave, recorded_hz, rate_hz))
 
 
+def lasts_s(path: Path) -> float | None:
+    """Length of a sound file, seconds; None where it cannot be read: `read_sound` says why."""
+    try:
+        import soundfile
+    except (ImportError, OSError):
+        return None
+    try:
+        return float(soundfile.info(path).duration)
+    except soundfile.LibsndfileError:
+        return None
+
+
 def _refuse(path: Path, file: Any) -> None:
     if file.channels > 2:
         raise StimulusError(f"{path}: has {file.channels} channels; save it as mono or stereo")

@@ -368,6 +368,7 @@ class Model(Table):
     after: PositiveInt | None = None
     look: Look = Look()
     items: Annotated[tuple[str, ...], Field(min_length=1)] = ("a",)
+    pair: Annotated[tuple[Literal["x", "y"], ...], Field(min_length=2)] = ("x", "y")
     words: dict[str, str] = Field({}, description="cue words")
     blocks: tuple[Look, ...] = ()
 
@@ -433,6 +434,8 @@ def faults_of(text: str, write: Write, file: Path) -> list[str]:
         ("name = 'a'\nwords = 1", ":2: words: should be a table, not 1; it is: cue words"),
         ("name = 'a'\nitems = 'a'", ':2: items: should be a list in brackets, not "a"'),
         ("name = 'a'\nitems = []", ":2: items: should not be empty, not []"),
+        ("name = 'a'\npair = ['x']", ':2: pair: should have at least 2, not ["x"]'),
+        ("name = 'a'\npair = ['x', 'z']", ":2: pair[2]: should be 'x' or 'y', not \"z\""),
         (
             "name = 'a'\nitems = ['a',\n 5]",
             ":2: items[2]: should be a text in quotes, not 5",

@@ -21,6 +21,12 @@ def darkest(image: Image.Image) -> int:
     return low
 
 
+def ink_box(image: Image.Image) -> tuple[int, int, int, int]:
+    box = image.point(lambda level: 255 * (level < GROUND)).getbbox()
+    assert box
+    return box
+
+
 @given(st.integers(640, 8000), st.floats(10, 300), st.floats(20, 300))
 def test_a_degree_is_as_wide_as_the_eye_sees_it(
     width_px: int, width_cm: float, distance_cm: float
@@ -201,7 +207,7 @@ def test_words_are_turned_clockwise() -> None:
     upright, turned = words("L", 40.0), words("L", 40.0, 90.0)
     assert turned.size == (upright.height, upright.width)
     expected = upright.transpose(Image.Transpose.ROTATE_270)
-    assert max(ImageChops.difference(turned, expected).getextrema()) <= 1
+    assert max(ImageChops.difference(turned, expected).getextrema()) <= 1  # type: ignore[operator]
 
 
 def test_lines_of_a_text_are_centred_on_each_other() -> None:
@@ -209,6 +215,25 @@ def test_lines_of_a_text_are_centred_on_each_other() -> None:
     lower = image.crop((0, image.height // 2, image.width, image.height))
     left, _, right, _ = lower.point(lambda level: 255 * (level < 100)).getbbox() or (0, 0, 0, 0)
     assert abs((left + right) / 2 - image.width / 2) < 3
+
+
+def test_cells_between_tabs_begin_below_each_other() -> None:
+    table = words("F1\tno\nQ\tmeanwhile", 40)
+    half, key = table.height // 2, words("F1", 40).width
+    rows = [table.crop((0, top, table.width, top + half)) for top in (0, half)]
+    for row, cells in zip(rows, (("F1", "no"), ("Q", "meanwhile")), strict=True):
+        first, second = (ink_box(words(cell, 40)) for cell in cells)
+        assert ink_box(row.crop((0, 0, key, half)))[::2] == first[::2]
+        begins = key + 48  # 1.2 letter heights beside the widest key
+        left, _, right, _ = ink_box(row.crop((begins, 0, table.width, half)))
+        assert (left, right) == second[::2]
+    assert table.width == begins + words("meanwhile", 40).width
+
+
+def test_a_line_without_tabs_is_centred_above_a_table() -> None:
+    both = words("Keys\nQ\tmeanwhile", 40)
+    left, _, right, _ = ink_box(both.crop((0, 0, both.width, both.height // 2)))
+    assert left + right == pytest.approx(both.width, abs=1)
 
 
 def test_turned_text_stands_on_the_ground_of_the_screen() -> None:

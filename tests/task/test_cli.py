@@ -514,12 +514,12 @@ def test_run_says_which_port_is_missing_and_makes_no_folder(pet_folder: Path) ->
 def test_run_refuses_words_that_do_not_fit_before_it_makes_a_folder(pet_folder: Path) -> None:
     folder = pet_folder.parent
     protocol_and_rig(folder, "loop://")
-    long = "word " * 30
-    (folder / "tiny.toml").write_text(TINY.replace("[texts]", f'[texts]\nend = "{long}"'))
+    high = "line" + r"\nline" * 29
+    (folder / "tiny.toml").write_text(TINY.replace("[texts]", f'[texts]\nend = "{high}"'))
     with running(*RUN, cwd=folder) as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert err.startswith(f"{long!r} does not fit on the screen of 32.9 by ")
+    assert f"layout: '{high}' needs a screen " in err and err.endswith(": layout\n")
     assert list((folder / "data").iterdir()) == []
 
 
@@ -538,7 +538,7 @@ def test_an_error_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, t
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(cli, "_plan", fail)
+    monkeypatch.setattr(cli, "plan_on", fail)
     monkeypatch.setattr(sys, "argv", ["imagery", "plan", str(tiny)])
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main()

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from task.bitmaps import extent
 from task.desk import Desk
+from task.plan import DeskItem
 from task.rig import OPERATOR_KEYS, KeyPress
 
 PAUSED = Desk("Pause")
@@ -120,16 +122,46 @@ def test_what_is_typed_outside_a_note_is_nothing() -> None:
     ("desk", "words"),
     [
         (PAUSED, "Pause"),
-        (PAUSED, "R   go on"),
-        (PAUSED, "B   begin this block again"),
-        (PAUSED, "K   skip the rest of this block"),
-        (PAUSED, "T   write a note"),
-        (PAUSED, "Q   end the session"),
+        (PAUSED, "R\tgo on"),
+        (PAUSED, "B\tbegin this block again"),
+        (PAUSED, "K\tskip the rest of this block"),
+        (PAUSED, "T\twrite a note"),
+        (PAUSED, "Q\tend the session"),
         (TYPING.typed("ab c"), "Note: ab c_\n\nEnter keeps it, Escape throws it away"),
     ],
 )
 def test_the_screen_says_what_every_key_does(desk: Desk, words: str) -> None:
     assert words in text_of(desk)
+
+
+REFUSED = "/home/somebody/imagery/data/P07/session.jsonl: no space left; it goes on in /tmp. " * 3
+DESKS = {
+    "pause": PAUSED,
+    "lost": Desk("TRIGGERS LOST", alarm=True, about="Check the cable and the box"),
+    "refused": Desk("THE DISK REFUSES THE LOG", alarm=True, about=REFUSED),
+    "ending": Desk("THE DISK REFUSES THE LOG", alarm=True, about=REFUSED, ending=True),
+    "practice": Desk("The practice was not understood\n(3 answers not right)"),
+    "typing": Desk("Pause", note="somebody came in " * 40, about=REFUSED),
+}
+
+
+@pytest.mark.parametrize("desk", DESKS.values(), ids=DESKS)
+def test_everything_stands_centred_below_each_other_and_on_the_screen(desk: Desk) -> None:
+    scale, last_deg = 40.0, 8.5  # of the screen of 17 degrees that a desk is drawn for
+    for item in desk.screen(OPERATOR_KEYS):
+        assert isinstance(item, DeskItem)
+        size = extent(item, scale, {})
+        half_deg = size.height / scale / 2
+        assert item.x_deg == 0 and size.width < 30 * scale
+        assert item.y_deg + half_deg < last_deg, "above what comes below it"
+        last_deg = item.y_deg - half_deg
+    assert last_deg > -8.5
+
+
+def test_the_title_stands_still_whatever_comes_below_it() -> None:
+    places = {desk.screen(OPERATOR_KEYS)[0].y_deg for name, desk in DESKS.items()  # type: ignore[union-attr]
+              if name != "practice"}  # fmt: skip
+    assert len(places) == 1
 
 
 @pytest.mark.parametrize("alarm", [False, True])

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from task.contract.catalog import Catalog, Picture
-from task.contract.errors import PlanError
 from task.contract.sessionlog import Kind
 from task.plan import (
     BLANK,
@@ -172,30 +171,80 @@ def test_closed_eyes_without_a_sounding_cue_are_refused(
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="two items of a block with one and the same tone")
 @pytest.mark.parametrize(
-    "tones",
+    ("tones", "fault"),
     [
-        pytest.param("[440, 440]", id="equal"),
-        pytest.param("[440, 1320]", id="the tone that ends imagining"),
+        pytest.param(
+            "[440, 440]", "440 and 440 Hz cannot be told apart; make one at least 5% higher",
+            id="equal",
+        ),
+        pytest.param(
+            "[460, 440]", "460 and 440 Hz cannot be told apart; make one at least 5% higher",
+            id="nearly equal",
+        ),
+        pytest.param(
+            "[440, 1320]",
+            "1320 Hz sounds like the tone that ends imagining, 1320 Hz; take a lower one",
+            id="the tone that ends imagining",
+        ),
+        pytest.param(
+            "[1300, 440]",
+            "1300 Hz sounds like the tone that ends imagining, 1320 Hz; take a lower one",
+            id="nearly that",
+        ),
     ],
-)
-def test_tones_that_cannot_be_told_apart_are_refused(tones: str, plan_of: PlanOf) -> None:
-    with pytest.raises((PlanError, ValueError)):
-        plan_of(cued_by("tone", more=f"tones_hz = {tones}\neyes_closed = true\nafter_s = 2\n"))
+)  # fmt: skip
+def test_tones_that_cannot_be_told_apart_are_refused(
+    tones: str, fault: str, faults_of: FaultsOf
+) -> None:
+    text = f"tones_hz = {tones}\neyes_closed = true\nafter_s = 2\n"
+    assert faults_of(cued_by("tone", more=text)) == [f"p.toml:7: imagery.tones_hz: {fault}"]
 
 
-@pytest.mark.xfail(strict=True, reason="the cue still sounds when imagining begins")
-def test_a_tone_longer_than_its_cue_is_refused(plan_of: PlanOf) -> None:
-    with pytest.raises((PlanError, ValueError)):
-        plan_of(cued_by("tone", more="tone_s = 2\ncue_s = 0.5\n"))
+def test_tones_a_semitone_apart_are_told_apart(plan_of: PlanOf) -> None:
+    assert plan_of(cued_by("tone", more="tones_hz = [440, 466.16]\n")).sounds
+    assert plan_of(cued_by("tone", more="tones_hz = [440, 1320]\n")).sounds  # eyes open: no end
 
 
-@pytest.mark.xfail(strict=True, reason="the cue says nothing, or the same for two items")
-@pytest.mark.parametrize("words", ['{dog = ""}', '{dog = "pet", cat = "pet"}'])
-def test_cue_words_that_do_not_tell_the_item_are_refused(words: str, plan_of: PlanOf) -> None:
-    with pytest.raises((PlanError, ValueError)):
-        plan_of(f"{SIX}words = {words}\n")
+def test_a_tone_longer_than_its_cue_is_refused(faults_of: FaultsOf, plan_of: PlanOf) -> None:
+    assert faults_of(cued_by("tone", more="tone_s = 2\ncue_s = 0.5\n")) == [
+        "p.toml:7: imagery.tone_s: 2 s is longer than the cue of 0.5 s: the tone would go on while"
+        " the patient imagines"
+    ]
+    assert plan_of(cued_by("tone", more="tone_s = 0.5\ncue_s = 0.5\n")).sounds
+    assert not plan_of(cued_by("word", more="tone_s = 2\ncue_s = 0.5\n")).sounds
+
+
+@pytest.mark.parametrize("practice", ["", PRACTICE_OF_TWO], ids=["items", "practice"])
+@pytest.mark.parametrize(
+    ("first", "second", "fault"),
+    [
+        ("", "b", "imagery.words.{0}: is empty; give a cue word, or leave this out for the"
+         " picture's name"),
+        ("  ", "b", "imagery.words.{0}: is empty; give a cue word, or leave this out for the"
+         " picture's name"),
+        ("pet", " Pet", "{2}: {0}, {1} have the same cue word 'pet'; give each its own under"
+         " [imagery.words]"),
+        ("OTHER", "other", "{2}: {0}, {1} have the same cue word 'other'; give each its own under"
+         " [imagery.words]"),
+    ],
+)  # fmt: skip
+def test_cue_words_that_do_not_tell_the_item_are_refused(
+    first: str, second: str, fault: str, practice: str, faults_of: FaultsOf
+) -> None:
+    one, other = ("key", "pen") if practice else ("dog", "cat")
+    path = "practice.pictures" if practice else "imagery.items"
+    (found,) = faults_of(f'{SIX}words = {{{one} = "{first}", {other} = "{second}"}}\n{practice}')
+    assert found.split(": ", 1)[1] == fault.format(one, other, path)
+
+
+def test_a_cue_word_that_is_another_items_name_is_refused(faults_of: FaultsOf) -> None:
+    (found,) = faults_of(f'{SIX}words = {{dog = "cat"}}\n')
+    assert found.startswith("p.toml:5: imagery.items: dog, cat have the same cue word 'cat'; ")
+
+
+def test_a_word_is_needed_only_where_the_cue_has_one(plan_of: PlanOf) -> None:
+    assert plan_of(cued_by("picture", more='words = {dog = "pet", cat = "pet"}\n')).trials
 
 
 # Ratings -------------------------------------------------------------------------------------
@@ -367,18 +416,47 @@ def test_practice_with_an_item_of_the_session_is_refused(faults_of: FaultsOf) ->
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="sounds may be named for items only: KeyError")
-def test_practice_can_be_cued_by_sounds(plan_of: PlanOf) -> None:
-    plan_of(cued_by("sound", more=PRACTICE_OF_TWO))
+PRACTICE_SOUNDS = SOUNDS.replace("}", ', key = "key.wav", pen = "pen.wav"}')
 
 
-@pytest.mark.xfail(strict=True, reason="the id stands for a word that the language does not have")
-def test_practice_items_without_a_name_in_the_language_are_refused(plan_of: PlanOf) -> None:
-    with pytest.raises(PlanError):
-        plan_of(f'language = "es"\n{SIX}{PRACTICE_OF_TWO}')
+def test_practice_can_be_cued_by_sounds_and_words_of_its_own(plan_of: PlanOf) -> None:
+    text = f'{SIX}cue = ["sound", "word"]\n{PRACTICE_SOUNDS}words = {{key = "a key"}}\n'
+    plan = plan_of(text + PRACTICE_OF_TWO)
+    cues = {t.item: t.steps[0].screen for t in plan.blocks[0].trials if t.steps[0].code == "CUE_ON"}
+    assert cues["key"] == (TextItem("a key", 0.9 * 1.5), SoundItem("key.wav"))
+    assert cues["pen"] == (TextItem("pen", 0.9 * 1.5), SoundItem("pen.wav"))
 
 
-@pytest.mark.xfail(strict=True, reason="one picture twice: both choices look alike")
-def test_practice_with_one_picture_twice_is_refused(plan_of: PlanOf) -> None:
-    with pytest.raises((PlanError, ValueError)):
-        plan_of(f'{SIX}[practice]\npictures = ["key", "key"]\n')
+def test_practice_pictures_without_a_sound_are_refused(faults_of: FaultsOf) -> None:
+    assert faults_of(cued_by("sound", more=PRACTICE_OF_TWO)) == [
+        "p.toml:7: imagery.sounds: key, pen without a sound file; name one for each"
+    ]
+
+
+def test_practice_items_without_a_name_in_the_language_are_refused(faults_of: FaultsOf) -> None:
+    assert faults_of(f'language = "es"\n{SIX}{PRACTICE_OF_TWO}') == [
+        f"p.toml:8: practice.pictures: {item} has no name in language 'es'; give its cue word:"
+        f' [imagery.words] {item} = "..."'
+        for item in ("key", "pen")
+    ]
+
+
+def test_practice_with_one_picture_twice_is_refused(faults_of: FaultsOf) -> None:
+    assert faults_of(f'{SIX}[practice]\npictures = ["key", "key"]\n') == [
+        "p.toml:7: practice.pictures: key named twice; name each once"
+    ]
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        cued_by("tone", more="eyes_closed = true\nafter_s = 2\n"),
+        f'{SIX}[rest]\nbefore_s = 5\neyes = "closed"\n',
+    ],
+    ids=["imagery", "rest"],
+)
+def test_that_no_page_tells_to_close_the_eyes_is_told(closed: str, plan_of: PlanOf) -> None:
+    assert plan_of(f"{closed}[texts]\ntext_s = 0\n").warnings[-1:] == (
+        "texts.text_s = 0: no page tells the patient to close the eyes; say it aloud",
+    )
+    assert "close the eyes; say" not in " ".join(plan_of(closed).warnings)

@@ -39,6 +39,7 @@ from task.protocol import (
 from tests.task.staged import PlanOf
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+READ = WORDS.filter(str.strip)  # what a patient can read
 SIX = ("dog", "cat", "cow", "owl", "cup", "hat")
 kinds = st.lists(st.sampled_from(("word", "picture", "tone", "sound")), min_size=1, unique=True)
 
@@ -58,7 +59,7 @@ shared: Mapping[str, Any] = {
         st.builds(
             Question,
             id=st.from_regex(r"\A[a-z]{1,4}\Z"),
-            text=WORDS,
+            text=READ,
             answers=st.sampled_from(("yes or no", "1 to 5", "1 to 7", "0 to 9")),
             low=st.just("") | WORDS,
             high=st.just("") | WORDS,
@@ -74,8 +75,8 @@ shared: Mapping[str, Any] = {
     ),
     "texts": st.builds(
         Texts,
-        instructions=st.lists(WORDS, max_size=2).map(tuple),
-        pause=WORDS,
+        instructions=st.lists(READ, max_size=2).map(tuple),
+        pause=READ,
         text_s=st.sampled_from((0.0, 5.0)),
     ),
     "codes": st.sampled_from(({}, {"image_on": 20}, {"image_on": 200})),
@@ -87,6 +88,16 @@ shared: Mapping[str, Any] = {
         reason=st.just("known"),
     ),
 }
+
+
+def _with_sounds_of_practice(protocol: Protocol) -> Protocol:
+    task = protocol.imagery
+    if not (task and task.sounds and protocol.practice):
+        return protocol
+    sounds = task.sounds | {i: f"{i}.wav" for i in protocol.practice.pictures}
+    return protocol.model_copy(update={"imagery": task.model_copy(update={"sounds": sounds})})
+
+
 screenings = st.builds(
     Protocol,
     **shared,
@@ -103,9 +114,7 @@ screenings = st.builds(
         | st.builds(
             Catch,
             distance=st.tuples(st.integers(1, 3), st.integers(3, 6)),
-            question=st.tuples(
-                st.builds(CatchQuestion, text=WORDS, yes_groups=st.just(("plant",)))
-            ),
+            question=st.tuples(st.builds(CatchQuestion, text=READ, yes_groups=st.just(("plant",)))),
         ),
     ),
 )
@@ -118,7 +127,7 @@ imageries = st.builds(
             items=SIX,
             cue=tuple(cue),
             sounds={i: f"{i}.wav" for i in SIX} if "sound" in cue else {},
-            words=words,
+            words={item: f"{item} {word}" for item, word in words.items()},
             eyes_closed=closed and bool({"tone", "sound"} & set(cue)),
             search_s=search_s,
             rating_s=rating_s,
@@ -132,8 +141,10 @@ imageries = st.builds(
         *[st.sampled_from((0.0, 4.0))] * 3,
         st.dictionaries(st.sampled_from(SIX), WORDS, max_size=2),
     ),
-).filter(lambda p: not (p.practice and p.imagery and "sound" in p.imagery.cue))
-# A picture that needs `sounds` cannot be practised yet: tests/task/test_imagining.py.
+).map(_with_sounds_of_practice)
+
+
+protocols = screenings | imageries
 
 
 def planned(protocol: Protocol, pets: Catalog, at_once: int | None = None) -> Plan:
@@ -141,7 +152,7 @@ def planned(protocol: Protocol, pets: Catalog, at_once: int | None = None) -> Pl
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(protocol=screenings | imageries, at_once=st.none() | st.integers(2, 12))
+@given(protocol=protocols, at_once=st.none() | st.integers(2, 12))
 def test_a_plan_read_from_its_file_is_the_plan(
     protocol: Protocol, at_once: int | None, pets: Catalog
 ) -> None:
@@ -153,7 +164,7 @@ def test_a_plan_read_from_its_file_is_the_plan(
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(protocol=screenings | imageries)
+@given(protocol=protocols)
 def test_a_plan_knows_all_that_is_read_heard_and_answered(
     protocol: Protocol, pets: Catalog
 ) -> None:

@@ -312,7 +312,7 @@ def test_every_step_sends_a_code_of_the_table(protocol: Protocol, pets: Catalog)
 
 def test_a_table_of_ones_own_replaces_the_values_it_names(plan_of: PlanOf) -> None:
     plan = plan_of("[screening]\n[codes]\nimage_on = 108\nIMAGE_OFF = 111\n")
-    assert plan.codes == CODE_TABLE | {"IMAGE_ON": 108, "IMAGE_OFF": 111}
+    assert plan.codes == {**CODE_TABLE, "IMAGE_ON": 108, "IMAGE_OFF": 111}
     assert plan.warnings == ()
 
 

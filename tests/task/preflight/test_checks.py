@@ -132,6 +132,8 @@ def checks(**changed: Any) -> Mapping[str, Check]:
         "keys": Attempt(Robot(lambda: 0.0, 1)),
         "sound": Attempt(None),
         "undecodable": {},
+        "outside": Attempt(()),
+        "overlong": (),
     }
     found = automatic(**(given | changed))
     assert [c.name for c in found] == sorted((c.name for c in found), key=NAMES.index)
@@ -159,6 +161,7 @@ def test_a_good_machine_is_green_but_for_what_somebody_must_look_at() -> None:
         "pictures": "all 1 of set pets are as they were",
         "decoding": "all 1 that are shown can be read",
         "fonts": "every character of 1 text can be drawn",
+        "layout": "everything has room on the screen",
         "textures": "the largest block takes 0.0 MB of 800 MB",
         "display": "1920 x 1080 px, a graphics card",
         "refresh": "60.02 Hz measured, the plan is for 60 Hz",
@@ -216,7 +219,7 @@ def test_a_protocol_without_a_plan_is_red_and_nobody_can_answer_for_it() -> None
     assert found["protocol"] == Check(
         "protocol", RED, "p.toml:3: image_s: is too short", essential=True
     )
-    assert not {"decoding", "fonts", "textures"} & set(found)
+    assert not {"decoding", "fonts", "layout", "textures"} & set(found)
 
 
 def test_a_set_that_changed_is_red() -> None:
@@ -248,6 +251,23 @@ def test_a_character_that_no_font_has_is_red() -> None:
         "no font here has \U0010fffd in 'a\\U0010fffdb'",
         "use other words, or install a font",
     )
+
+
+def test_what_has_no_room_is_red_and_nobody_can_answer_for_it() -> None:
+    check = on("layout", outside=Attempt(["'a' needs a screen 30.0 degrees wide", "'b' too"]))
+    assert check == Check(
+        "layout",
+        RED,
+        "'a' needs a screen 30.0 degrees wide, 'b' too",
+        "write fewer words, make it smaller under [look], or correct width_cm and distance_cm in"
+        " the rig file",
+        essential=True,
+    )
+
+
+def test_nothing_is_said_of_room_where_a_picture_cannot_be_read() -> None:
+    assert "layout" not in checks(outside=Attempt(None, "dog.png: cannot be read"))
+    assert "layout" not in checks(display=Attempt(None, "no window"))
 
 
 @pytest.mark.parametrize(("megabytes", "light"), [(800, GREEN), (801, RED)])
@@ -538,6 +558,14 @@ def test_a_sound_file_that_cannot_be_played_is_red() -> None:
     spoken = Attempt(plan(SoundItem("dog.wav")))
     assert on("sound", plan=spoken, sound=Attempt(Loudspeaker())) == Check(
         "sound", RED, "dog.wav: cannot be played", essential=True
+    )
+
+
+def test_sounds_longer_than_their_cues_are_red_and_somebody_may_answer_for_them() -> None:
+    assert on(
+        "sound", plan=TONES, sound=Attempt(Loudspeaker()), overlong=["a.wav lasts 2.00 s"]
+    ) == Check(
+        "sound", RED, "a.wav lasts 2.00 s", "make imagery.cue_s longer, or the files shorter"
     )
 
 

@@ -1,6 +1,6 @@
 """What is tried and asked before a session: lines, tone, keys, pictures."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -266,6 +266,8 @@ class Hand:
         self._display, self._turns = display, iter(presses)
         self._due: list[tuple[float, KeyPress]] = []
         self.asked: list[tuple[str, ...]] = []
+
+    description: Mapping[str, object] = {}
 
     def listen(self, step: Step, onset_s: float) -> Sequence[KeyPress]:
         self.asked.append(step.answers)

@@ -1,9 +1,13 @@
-"""A display to open windows on: virtual if there is Xvfb, so that nobody's screen flickers."""
+"""What tests of the rigs share.
+
+A display to open windows on, virtual if there is Xvfb, so that nobody's screen flickers; and
+trees of files in place of the system's own.
+"""
 
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -42,4 +46,21 @@ def files(tmp_path_factory: pytest.TempPathFactory, pets: Catalog) -> Mapping[st
             gradient = Image.merge("RGB", (gradient, gradient.rotate(90), gradient.rotate(180)))
         made[name] = folder / f"{name}.png"
         gradient.save(made[name])
+    return made
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Callable[..., Path]:
+    """A root with these files in it; a text that begins with "->" is a link."""
+
+    def made(files: dict[str, str]) -> Path:
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if text.startswith("->"):
+                path.symlink_to(text.removeprefix("->"))
+            else:
+                path.write_text(text, encoding="utf-8")
+        return tmp_path
+
     return made

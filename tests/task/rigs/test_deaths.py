@@ -200,8 +200,7 @@ def test_a_session_whose_screen_dies_ends_as_one_that_failed_and_can_be_resumed(
         assert len(runs) == 2 and codes_of(running.log) == running.cable.codes
 
 
-_CLOSE = """
-import sys
+_WINDOWS = """
 from ctypes import byref
 from pyglet.libs.x11 import xlib
 
@@ -212,7 +211,11 @@ def below(window):
     return [children[n] for n in range(count.value)]
 
 display = xlib.XOpenDisplay(None)
-for window in below(xlib.XDefaultRootWindow(display)):
+windows = below(xlib.XDefaultRootWindow(display))
+assert windows
+"""
+_CLOSE = f"""{_WINDOWS}
+for window in windows:
     event = xlib.XEvent()
     event.xclient.type, event.xclient.window, event.xclient.format = xlib.ClientMessage, window, 32
     event.xclient.message_type = xlib.XInternAtom(display, b"WM_PROTOCOLS", 0)
@@ -220,12 +223,27 @@ for window in below(xlib.XDefaultRootWindow(display)):
     xlib.XSendEvent(display, window, 0, 0, byref(event))
 xlib.XSync(display, 0)
 """
+_DESTROY = f"""{_WINDOWS}
+for window in windows:
+    xlib.XDestroyWindow(display, window)
+xlib.XSync(display, 0)
+"""
+_KILL = f"""{_WINDOWS}
+for window in windows:
+    xlib.XKillClient(display, window)
+xlib.XSync(display, 0)
+"""
+
+
+def do(script: str, environment: Mapping[str, str]) -> None:
+    """What another program does to every window of a screen."""
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
 
 
 def test_a_window_that_is_closed_ends_the_session_in_good_order(pet_folder: Path) -> None:
     with session(pet_folder) as running:
         running.until(codes=40)
-        subprocess.run([sys.executable, "-c", _CLOSE], env=running.environment, check=True)
+        do(_CLOSE, running.environment)
         code, out, _ = running.ended()
         assert code == 130
         assert out.splitlines()[-1] == f"to go on with it: imagery resume {running.folder}"
@@ -233,6 +251,27 @@ def test_a_window_that_is_closed_ends_the_session_in_good_order(pet_folder: Path
         log = running.log
         assert codes_of(log) == running.cable.codes
         assert log.ending and log.ending["how"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("script", "why"), [(_DESTROY, x11.DESTROYED), (_KILL, x11.LOST)], ids=["destroyed", "killed"]
+)
+def test_a_window_that_another_program_destroys_ends_the_session_at_once(
+    script: str, why: str, pet_folder: Path
+) -> None:
+    with session(pet_folder) as running:
+        running.until(codes=40)
+        do(script, running.environment)
+        code, out, err = running.ended()
+        assert (code, out) == (2, "")
+        assert err.endswith(f"{why}\nto go on with the session: imagery resume {running.folder}")
+        assert running.cable.came[-1] == 0, "the lines are at rest"
+        log = running.log
+        assert codes_of(log) == running.cable.codes
+        assert (log.events[-1].name, log.events[-1].detail) == ("FAILED", {"why": why})
+        assert log.ending and log.ending["how"] == "failed"
+        last_s = max(e.time_s for e in log.events if e.code)
+        assert log.events[-1].time_s - last_s < 0.5, "nothing is shown to nobody"
 
 
 def test_a_cable_that_is_pulled_and_put_back_carries_codes_again(pet_folder: Path) -> None:
@@ -272,7 +311,7 @@ rig = RigFile.model_validate({"name": "x", "triggers": {"device": "none"},
                               "screen": {"full_screen": False, "window_px": (200, 100)}})
 display = WindowDisplay(rig, {}, "")
 keys = WindowKeys(display, rig)
-print(x11.lost(), flush=True)
+print(bool(x11.lost()), flush=True)
 sys.stdin.readline()
 calls, said = [], []
 what = {"flip": lambda: display.flip(lambda: calls.append(1)),
@@ -288,23 +327,30 @@ print(json.dumps([x11.lost(), calls, said]))
 
 
 @pytest.mark.parametrize("first", ["flip", "poll", "close"])
-def test_whoever_meets_a_dead_server_first_lives_on(first: str) -> None:
+@pytest.mark.parametrize("death", ["server", "window"])
+def test_whoever_meets_a_dead_server_or_window_first_lives_on(first: str, death: str) -> None:
     xvfb, name = server()
+    environment = os.environ | {"DISPLAY": name}
     try:
         alone = subprocess.Popen(
             [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{_ALONE}",
              first, "flip"],
-            env=os.environ | {"DISPLAY": name}, text=True,
+            env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         assert alone.stdout
         assert alone.stdout.readline() == "False\n"
+        if death == "window":
+            do(_DESTROY, environment)
+            out, err = alone.communicate("\n", timeout=PATIENCE_S)
     finally:
         xvfb.kill()
         xvfb.wait()
-    out, err = alone.communicate("\n", timeout=PATIENCE_S)
+    if death == "server":
+        out, err = alone.communicate("\n", timeout=PATIENCE_S)
     assert alone.returncode == 0, err
     found: list[Any] = json.loads(out)
     lost, calls, said = found
-    assert lost and not calls, "nothing is sent for what nobody saw"
-    assert said and set(said) == {x11.LOST}
+    why = {"server": x11.LOST, "window": x11.DESTROYED}[death]
+    assert lost == why and not calls, "nothing is sent for what nobody saw"
+    assert said and set(said) == {why}

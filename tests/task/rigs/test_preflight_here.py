@@ -13,8 +13,9 @@ from task.contract.lights import Light
 from task.contract.sessionlog import Kind
 from task.plan import Block, PictureItem, Plan, Step, Trial
 from task.preflight.checks import automatic
+from task.preflight.layout import outside, room_of
 from task.preflight.lights import Attempt, attempt, merged, refuse_on_red, worst
-from task.preflight.tryout import keys_check, sweep_check, undecodable
+from task.preflight.tryout import keys_check, overlong, sweep_check, undecodable
 from task.rigfile import RigFile
 from task.rigs import machine
 from task.rigs.awake import kept_awake
@@ -52,6 +53,8 @@ def test_the_automatic_part_is_fast_and_the_questions_follow(
         display = attempt(lambda: WindowDisplay(rig, files, ""))
         assert port.got and display.got
         robot = Robot(time.perf_counter, 1)
+        room = room_of(display.got)
+        assert room and room.px_per_deg == display.got.description["px_per_deg"]
         checks = automatic(
             rig=rig,
             machine=machine.look(
@@ -64,6 +67,8 @@ def test_the_automatic_part_is_fast_and_the_questions_follow(
             keys=Attempt(robot),
             sound=Attempt(None),
             undecodable=undecodable(files),
+            outside=Attempt(outside(plan, room, files)),
+            overlong=overlong(plan, {}),
         )
         took_s = time.perf_counter() - start_s
         asked = [keys_check(display.got, robot, plan.answers)]

@@ -59,8 +59,9 @@ def plain(screen: None, files: Mapping[str, Path]) -> Iterator[WindowDisplay]:
 
 
 def size_of(display: WindowDisplay) -> tuple[int, int]:
-    width, height = display.description["size_px"]  # type: ignore[misc]
-    return width, height
+    size = display.description["size_px"]
+    assert isinstance(size, list)
+    return int(size[0]), int(size[1])
 
 
 def make_ready(display: WindowDisplay, screens: Iterable[Screen]) -> int:
@@ -418,6 +419,17 @@ def test_the_callback_is_called_once_in_each_flip_and_after_its_time(
         assert flipped_s <= calls[-1] <= window.clock()
         plain.flip(None)
         assert len(calls) == n
+
+
+def test_where_swaps_are_paced_all_is_painted_before_the_wait(
+    plain: WindowDisplay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(window, "finish", lambda: order.append("painted"))
+    monkeypatch.setattr(plain, "_wait_for_turn", lambda _: order.append("waited"))
+    plain.draw(BLANK)
+    plain.flip(lambda: order.append("swapped"))
+    assert order == ["painted", "waited", "swapped"]
 
 
 def test_a_display_without_vertical_blank_is_paced(plain: WindowDisplay) -> None:
