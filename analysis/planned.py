@@ -208,7 +208,7 @@ def planned_codes(
     """Names and values that a presentation puts on the lines, answers aside."""
     table = plan["codes"]
     steps = [(step["code"], table[step["code"]]) for step in trial["steps"]]
-    if any(value >= 128 for value in table.values()) or not 0 <= number < MAX_PRESENTATION:
+    if not plan["announced"] or not 0 <= number < MAX_PRESENTATION:
         return steps
     identity = [("TRIAL", value) for value in announce_presentation(session, number)]
     return [steps[0], ("TRIAL", table["TRIAL"]), *identity[1:], *steps[1:]]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from task import places
-from task.bitmaps import px_per_deg
 from task.contract.catalog import MANIFEST
 from task.contract.sessionlog import read_log
 from task.plan import Plan
@@ -16,6 +15,7 @@ from task.protocol import ProtocolFile, read_protocol
 from task.rig import Rig
 from task.rigfile import Screen, read_rig
 from task.rigs.bedside import open_rig
+from task.room import px_per_deg
 from task.session import Outcome, run_session
 
 HZ = 60.0

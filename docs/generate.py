@@ -77,18 +77,23 @@ def _settings_page(title: str, source: str, top: type[BaseModel]) -> str:
         lines += [(model.__doc__ or "").strip().split("\n")[0], ""]
         lines += ["| setting | default | meaning |", "|---|---|---|"]
         for key, field in model.model_fields.items():
-            if key != "triggers" and _model(field.annotation) is None:
+            if not _elsewhere(model, key) and _model(field.annotation) is None:
                 meaning = field.description or "text"
                 lines.append(f"| `{field.alias or key}` | {_default(field)} | {meaning} |")
         lines.append("")
     return "\n".join(lines)
 
 
+def _elsewhere(model: type[BaseModel], key: str) -> bool:
+    """Trigger devices have a page of their own."""
+    return model is RigFile and key == "triggers"
+
+
 def _tables(model: type[BaseModel], name: str) -> Iterator[tuple[str, type[BaseModel]]]:
     yield name, model
     for key, field in model.model_fields.items():
         inner = _model(field.annotation)
-        if inner is not None and key != "triggers":
+        if inner is not None and not _elsewhere(model, key):
             path = f"{name.strip('[]')}.{key}" if name else key
             several = "tuple" in str(field.annotation)
             yield from _tables(inner, f"[[{path}]]" if several else f"[{path}]")

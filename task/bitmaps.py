@@ -7,7 +7,6 @@ same in a window, in a preview and on another machine.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
-from math import pi, tan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,11 +35,6 @@ class Theme:
 LIGHT = Theme(128, 20, (150, 0, 0), (255, 255, 255))  # the ground that pictures are drawn on
 DARK = Theme(16, 165, (80, 30, 0), (255, 200, 120))  # for the night
 THEMES: Mapping[str, Theme] = {"light": LIGHT, "dark": DARK}
-
-
-def px_per_deg(width_px: int, width_cm: float, distance_cm: float) -> float:
-    """Pixels of a degree of visual angle at the centre of a screen."""
-    return distance_cm * tan(pi / 180) * width_px / width_cm
 
 
 def bitmap(

@@ -55,6 +55,8 @@ app = typer.Typer(
     ),
 )
 
+_FOR_EVERYBODY = ("setup", "bundle")  # who installs is not always who runs
+
 ProtocolArgument = Annotated[
     str, typer.Argument(help="a protocol file, or the name of one in protocols/")
 ]
@@ -66,6 +68,13 @@ OverrideOption = Annotated[
     typer.Option(help='go on although a check is red: NAME="who answers for it"; repeatable'),
 ]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="of every random choice")]
+
+
+@app.callback()
+def _private(context: typer.Context) -> None:
+    if context.invoked_subcommand not in _FOR_EVERYBODY:
+        before = os.umask(0o077)  # what a command writes is its owner's: data of patients
+        context.call_on_close(lambda: os.umask(before))
 
 
 def main() -> None:
@@ -146,9 +155,14 @@ def _check_one(path: Path, rig: str | None, refresh: float | None) -> None:
     catalog = places.catalog_of(file)
     machine = _rig_file(rig)
     plans = plans_on(file, catalog, machine, refresh)
+    made = next(made for made in plans.values() if isinstance(made, Plan))
+    if rig:
+        from task.preflight.layout import refuse_outside
+
+        files = {i: catalog.pictures[i].path for i in made.picture_ids}
+        refuse_outside(made, machine.screen, files)
     say_summary(path, plans)
-    sounds = any(made.sounds for made in plans.values() if isinstance(made, Plan))
-    if sounds and rig and not machine.sound:
+    if made.sounds and rig and not machine.sound:
         console.print(f"  [yellow]note[/]      rig {rig} has no \\[sound]; this protocol needs it")
 
 

@@ -93,6 +93,8 @@ def say_rig(ready: "Ready") -> None:
     """What the rig lacks."""
     if ready.virtual:
         console.print(f"no display here: {ready.virtual}")
+    if ready.rig.robot:
+        console.print("[yellow]a robot answers, and red checks are not heeded: no patient[/]")
     if ready.rig.triggers.device == "none":
         console.print("[yellow]rig without triggers: the recording will hold no codes[/]")
 

@@ -71,10 +71,6 @@ class Desk:
             note = note[:-1] if character == "\b" else note + character
         return replace(self, note=note)
 
-    def mended(self, title: str) -> "Desk":
-        """The desk when what it told of is over; a note that is being typed goes on."""
-        return replace(self, title=title, alarm=False, about="", going_on="go on")
-
     def screen(self, keys: Mapping[str, str]) -> Screen:
         """What is shown: the title always at one place, and all else hung up below it."""
         more = self.title.count("\n") * _PITCH * _TITLE_DEG  # grows upwards

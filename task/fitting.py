@@ -7,8 +7,10 @@ from task.planning import USUAL_REFRESH_HZ, plan_file
 from task.protocol import ProtocolFile
 from task.rig import Display, spacing_frames
 from task.rigfile import RigFile
+from task.room import room_of, room_said
 from task.triggers import unsendable
 
+_WIDE_SCREEN = 9 / 16
 _FOR_PICTURES = 0.9  # of the display's memory; the rest is for words
 
 
@@ -39,6 +41,8 @@ def plan_on(
         refresh_hz=refresh_hz,
         spacing_frames=spacing_frames(rig.triggers.pulse_s, rig.triggers.gap_s, refresh_hz),
         at_once=_pictures_at_once(file, catalog, display) if display else None,
+        announced=rig.triggers.announces,
+        room_deg=_room_deg(rig, display),
     )
     _check_sounds(file)
     sent = dict(made.codes)
@@ -52,6 +56,12 @@ def plan_on(
         said = (f"{text!r}: no font here has {missing}" for text, missing in strange.items())
         raise UserError("\n".join(f"{file.source.file}: {line}; use other words" for line in said))
     return made
+
+
+def _room_deg(rig: RigFile, display: Display | None) -> tuple[float, float]:
+    """The screen's size; before it is opened, that of a wide screen as the rig file has it."""
+    room = (room_of(display) if display else None) or room_said(rig.screen)
+    return room.width_deg, room.height_deg or room.width_deg * _WIDE_SCREEN
 
 
 def _check_sounds(file: ProtocolFile) -> None:

@@ -143,6 +143,7 @@ class Plan:
     theme : "light" or "dark"
     interrupted : whether a trial cut short is shown again ("repeat") or left out ("keep")
     triggers_lost : "pause", "continue" or "stop"
+    announced : whether sessions and presentations are numbered on the lines
     warnings : what the user should know, in words
     """
 
@@ -159,6 +160,7 @@ class Plan:
     interrupted: str = "repeat"
     triggers_lost: str = "pause"
     safety: Mapping[str, Any] | None = None
+    announced: bool = True
     warnings: tuple[str, ...] = field(default=())
 
     @property
@@ -215,11 +217,6 @@ class Plan:
     def sweep_frames(self) -> int:
         """Length of the line sweep that opens a run."""
         return (SWEEP_OFFSETS[-1] + 2) * self.spacing_frames
-
-    @property
-    def announced(self) -> bool:
-        """Whether presentations are numbered on the lines: the table leaves the payload free."""
-        return all(value < 128 for value in self.codes.values())
 
     @property
     def _marker_frames(self) -> int:

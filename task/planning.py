@@ -5,7 +5,8 @@ keep across versions; the plan is saved with the session all the same.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from task.code_table import announces, code_table, warnings_of
 from task.contract.catalog import Catalog
@@ -19,6 +20,7 @@ from task.plan import Block, PictureItem, Plan
 from task.protocol import Faults, Pictures, Protocol, ProtocolFile
 from task.published import warning
 from task.screening import at_their_quickest, check_questions, screening_blocks
+from task.screens import scale_in, scaled
 from task.trials import after, before
 
 USUAL_REFRESH_HZ = (60.0, 75.0, 120.0, 144.0)  # what `check` reports if no rate is said
@@ -33,6 +35,8 @@ def plan_file(
     refresh_hz: float,
     spacing_frames: int,
     at_once: int | None = None,
+    announced: bool = True,
+    room_deg: tuple[float, float] | None = None,
 ) -> Plan:
     """The plan of a protocol file; faults name the file's lines.
 
@@ -49,6 +53,8 @@ def plan_file(
             refresh_hz=refresh_hz,
             spacing_frames=spacing_frames,
             at_once=at_once,
+            announced=announced,
+            room_deg=room_deg,
         )
     except PlanError as error:
         faults = [file.source.fault(path, what) for path, what in error.faults]
@@ -63,6 +69,8 @@ def make_plan(
     refresh_hz: float,
     spacing_frames: int,
     at_once: int | None = None,
+    announced: bool = True,
+    room_deg: tuple[float, float] | None = None,
 ) -> Plan:
     """The same arguments always give the same plan, on every machine.
 
@@ -72,6 +80,8 @@ def make_plan(
     refresh_hz : of the display
     spacing_frames : from one code's onset to the next, at least: the device's pulse and gap
     at_once : most pictures that the display can hold ready; any number if not said
+    announced : whether the device can number sessions and presentations on the lines
+    room_deg : width and height of the screen, degrees; where it is small, so are words
 
     Raises
     ------
@@ -81,7 +91,8 @@ def make_plan(
     seed = protocol.seed if protocol.seed is not None else seed
     faults: Faults = []
     codes = code_table(protocol, faults)
-    frames = Frames(refresh_hz, protocol.round_to_frames, spacing_frames, announces(codes), faults)
+    announced = announced and announces(codes)
+    frames = Frames(refresh_hz, protocol.round_to_frames, spacing_frames, announced, faults)
     rng = random.Random(seed)
     _check_tables(protocol, faults)
     if protocol.screening:
@@ -96,6 +107,7 @@ def make_plan(
         task = imagery_blocks(protocol, catalog, pool, rng, frames)
     _check_practice(protocol, catalog, pool, faults)
     blocks = [*before(protocol, frames), *task, *after(protocol, frames)]
+    smaller = scale_in(room_deg) if room_deg else 1.0
     quickest = at_their_quickest(protocol, frames)
     check_flashes([*blocks, *quickest], refresh_hz, protocol.safety, faults)
     if sum(len(block.trials) for block in blocks) >= MAX_PRESENTATION:
@@ -110,15 +122,36 @@ def make_plan(
         spacing_frames=spacing_frames,
         codes=codes,
         stimuli=protocol.stimuli,
-        blocks=tuple(blocks),
+        blocks=tuple(_scaled(blocks, smaller)) if smaller < 1 else tuple(blocks),
         picture_ids=_shown(blocks, catalog),
         banner=protocol.banner,
         theme=protocol.look.theme,
         interrupted=protocol.interruptions.trial,
         triggers_lost=protocol.interruptions.triggers,
         safety=protocol.safety.model_dump() if protocol.safety else None,
-        warnings=tuple(_warnings(protocol, codes)),
+        announced=announced,
+        warnings=(*_warnings(protocol, codes), *_warnings_of_size(smaller, room_deg)),
     )
+
+
+def _scaled(blocks: Sequence[Block], factor: float) -> Iterator[Block]:
+    """The same blocks, all but pictures alone smaller."""
+    for block in blocks:
+        trials = (
+            replace(t, steps=tuple(replace(s, screen=scaled(s.screen, factor)) for s in t.steps))
+            for t in block.trials
+        )
+        yield replace(block, trials=tuple(trials))
+
+
+def _warnings_of_size(smaller: float, room_deg: tuple[float, float] | None) -> list[str]:
+    if smaller == 1 or not room_deg:
+        return []
+    wide, high = room_deg
+    return [
+        f"the screen is {wide:.1f} by {high:.1f} degrees: words, scales and puzzles are drawn at"
+        f" {100 * smaller:.0f} % of their size; only pictures alone keep theirs"
+    ]
 
 
 def _shown(blocks: Sequence[Block], catalog: Catalog) -> tuple[str, ...]:

@@ -282,7 +282,6 @@ class _Presenter:
         self._run_up(position)
         number = self._numbers.give(position)
         self._pass.append(number)
-        self.counts["presentations"] += 1
         begins = [Event(0.0, "PRESENTATION", None, number, _about(trial, position))]
         payload = self._plan.announced and number < MAX_PRESENTATION
         identity = announce_presentation(self._session, number) if payload else ()

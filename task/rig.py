@@ -128,6 +128,7 @@ class Sound(Protocol):
         """Give the device back."""
 
 
+PACED = "software: no vertical blank"  # `pacing` of a virtual display: nothing is to be measured
 OPERATOR_KEYS: Mapping[str, str] = {
     "pause": "escape", "resume": "r", "skip": "k", "repeat": "b", "note": "t", "stop": "q",
 }  # fmt: skip

@@ -26,13 +26,14 @@ FIXATION = "+"
 START_TONE = ToneItem(660.0, 0.15)
 END_TONE = ToneItem(1320.0, 0.15)
 WIDTH_DEG = 18.0  # of everything that is read: fits on a small screen at arm's length
+FRAME_DEG = (20.0, 14.0)  # within which everything but a lone picture stands
 _LEGIBLE_DEG = 0.4  # what is too wide is not drawn smaller than this; `check` then refuses it
 _USUAL_TEXT_DEG = 0.9  # for which the rows of questions stand where they do
 _SCALE_STEP_DEG = 2.4
 _CHOICE_DEG = 5.0
 _GAP_DEG = 0.4
 _LINE = 1.2  # height of a line with its ascenders and descenders, in line heights
-_BETWEEN = 0.5  # from one line to the next
+_BETWEEN = 0.25  # from one line to the next
 
 
 def fixation(protocol: Protocol) -> Screen:
@@ -59,7 +60,8 @@ def text(protocol: Protocol, words: str, *, countdown: bool = False) -> Screen:
     lines, height = _fitted(words, protocol.look.text_deg)
     shown: tuple[Item, ...] = (TextItem(lines, height),)
     if countdown:
-        below = block_deg(lines, height) / 2 + _GAP_DEG + block_deg("0:00", height) / 2
+        rows = (lines.count("\n") + 2) / 2 + 1  # an empty line between
+        below = (_LINE + _BETWEEN) * height * rows
         shown += (CountdownItem(height, y_deg=-below),)
     return shown
 
@@ -84,6 +86,27 @@ def cue(protocol: Protocol, catalog: Catalog, item: str, tone: ToneItem) -> Scre
     if "sound" in task.cue:
         shown.append(SoundItem(task.sounds.get(item, "")))  # none: refused by `check_cues`
     return tuple(shown)
+
+
+def scale_in(room_deg: tuple[float, float]) -> float:
+    """How much smaller screens must be drawn to have room on a screen of this width and height."""
+    return min(1.0, *(room / frame for room, frame in zip(room_deg, FRAME_DEG, strict=True)))
+
+
+def scaled(screen: Screen, factor: float) -> Screen:
+    """A screen drawn smaller; a picture alone is a stimulus, and keeps its size."""
+    if len(screen) == 1 and isinstance(screen[0], PictureItem):
+        return screen
+    return tuple(_smaller(item, factor) for item in screen)
+
+
+def _smaller(item: Item, factor: float) -> Item:
+    if isinstance(item, ToneItem | SoundItem):
+        return item
+    x_deg, y_deg = item.x_deg * factor, item.y_deg * factor
+    if isinstance(item, PictureItem):
+        return replace(item, width_deg=item.width_deg * factor, x_deg=x_deg, y_deg=y_deg)
+    return replace(item, height_deg=item.height_deg * factor, x_deg=x_deg, y_deg=y_deg)
 
 
 def block_deg(words: str, height_deg: float) -> float:

@@ -39,7 +39,7 @@ from task.plan import Item, PictureItem, Plan, SoundItem, read_plan
 from task.present import Going, Progress, present
 from task.protocol import ProtocolFile
 from task.recovery import going_on
-from task.rig import Rig
+from task.rig import PACED, Rig
 
 SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 PLAN_NAME = "plan.json"
@@ -268,7 +268,10 @@ def check_refresh(plan: Plan, rig: Rig) -> None:
     RigError
         If they differ by more than 1 %.
     """
-    measured = rig.display.description.get("measured_hz", rig.display.refresh_hz)
+    about = rig.display.description
+    measured = about.get("measured_hz", rig.display.refresh_hz)
+    if about.get("pacing") == PACED:
+        measured = rig.display.refresh_hz
     known = isinstance(measured, float)
     if not isinstance(measured, float) or abs(measured / plan.refresh_hz - 1) > 0.01:
         runs_at = f"{measured:.2f} Hz" if known else "an unknown rate"

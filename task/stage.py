@@ -4,7 +4,7 @@ Per frame: draw, swap, change the trigger lines in the swap, write what happened
 The log's clock is the rig's, moved so that a resumed run counts on from the first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -125,8 +125,12 @@ class Stage:
         return self.flip(screen, self.frame + 2 * self._plan.spacing_frames)
 
     def write(self, events: Iterable[Event]) -> None:
-        """Events into the log, their times on its clock."""
-        self._log.write([replace(e, time_s=e.time_s + self._offset_s) for e in events])
+        """Events into the log, their times on its clock; counted once they are there."""
+        told = [replace(e, time_s=e.time_s + self._offset_s) for e in events]
+        self._log.write(told)
+        for event in told:
+            for what in _counted(event):
+                self.counts[what] += 1
 
     def _swap_s(self, frames: int) -> float:
         """When the swap after so many will be."""
@@ -140,7 +144,6 @@ class Stage:
     def _log_frame(self, time_s: float, begins: Sequence[Event], message: Message | None) -> None:
         events = [replace(event, time_s=time_s) for event in begins]
         if self._last_flip_s is not None and time_s - self._last_flip_s > self._late_s:
-            self.counts["late_frames"] += 1
             interval = {"interval_s": round(time_s - self._last_flip_s, 6)}
             events.append(Event(time_s, "LATE_FRAME", detail=interval))
         if message and self._sent:
@@ -150,7 +153,6 @@ class Stage:
 
     def _code_events(self, time_s: float, message: Message, sent: Sent) -> list[Event]:
         """A code that was sent; a rest only if it was lost."""
-        self.counts["codes"] += bool(message.value)
         if sent.done and not message.value:
             return []
         bracket = [round(s + self._offset_s, 7) for s in (sent.before_s, sent.after_s)]
@@ -158,7 +160,6 @@ class Stage:
         if self._patch and message.presentation is not None:
             detail["lit"] = int(self._lit)
         if not sent.done:
-            self.counts["codes_lost" if message.value else "rests_lost"] += 1
             self.lost = True
             detail["lost"] = True
         return [Event(time_s, message.name, message.value or None, message.presentation, detail)]
@@ -166,6 +167,18 @@ class Stage:
     def _resting_lines(self) -> Lines:
         pulse = pulse_frames(self._rig.port.pulse_s, self._plan.refresh_hz)
         return Lines(spacing_frames=self._plan.spacing_frames, pulse_frames=pulse)
+
+
+def _counted(event: Event) -> Iterator[str]:
+    """The counts that an event belongs to."""
+    if event.name == "PRESENTATION":
+        yield "presentations"
+    if event.name == "LATE_FRAME":
+        yield "late_frames"
+    if event.code is not None:
+        yield "codes"
+    if event.detail.get("lost"):
+        yield "rests_lost" if event.code is None else "codes_lost"
 
 
 def _named(item: ToneItem | SoundItem) -> dict[str, Any]:

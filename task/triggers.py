@@ -7,6 +7,7 @@ A model also states what a plan must know of its device, without opening it:
     codes     the values that the device can send
     wire_s    how long the bytes of one code take to the device, seconds
     latched   True: a code stands until it is taken off; False: the device ends it itself
+    announces  whether it is quick enough, and codes differ, to number presentations on the lines
 """
 
 from collections.abc import Iterator, Mapping
@@ -45,6 +46,7 @@ class _Device(Table):
     """What holds for every device where it does not say otherwise."""
 
     codes: ClassVar[range] = range(1, 256)
+    announces: ClassVar[bool] = True
 
     @property
     def latched(self) -> bool:
@@ -259,6 +261,8 @@ class Bbtk(SerialDevice):
 
 class _OneLine(_AnySpeed):
     """A recorder with one input, raised by a byte or by a control line of the serial port."""
+
+    announces: ClassVar[bool] = False
 
     line: Literal["byte", "rts", "dtr"] = Field(
         "byte",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from task.bitmaps import BANNER_DEG, px_per_deg, words
+from task.bitmaps import BANNER_DEG, words
 from task.contract.catalog import Catalog, Picture
 from task.contract.sessionlog import Kind
 from task.flicker import flashes_per_s
@@ -16,6 +16,7 @@ from task.planning import plan_file
 from task.protocol import read_protocol
 from task.rig import spacing_frames
 from task.rigfile import read_rig
+from task.room import px_per_deg
 from task.screening import right_answer
 from task.sets.recipe import read_recipe
 

@@ -13,7 +13,7 @@ from task.plan import Item, Plan, SoundItem, ToneItem, VisualItem
 from task.preflight.facts import Clock, Disk, Machine, Power, Screens, SerialDevice
 from task.preflight.layout import WHAT_TO_DO
 from task.preflight.lights import Attempt, Check, attempt, merged
-from task.rig import Display, Keys, Sound, TriggerPort
+from task.rig import PACED, Display, Keys, Sound, TriggerPort
 from task.rigfile import RigFile
 
 MB = 1_000_000
@@ -67,7 +67,9 @@ def automatic(
         _port(port, rig, machine.port),
         *_device(machine.port),
         _sound(sound, shown.sounds if shown else (), overlong),
+        *_box(keys),
         *_questions(port, keys, sound, shown),
+        *_robot(rig),
         *_disk(machine.disk, shown),
         _memory(machine.memory_bytes, largest.got or 0),
         _load(machine.load),
@@ -177,7 +179,11 @@ def _display(
         yield _essential("display", display.said)
         return
     about = display.got.description
-    yield _green("display", _said_of_display(about))
+    if _missing(rig.screen.number, about.get("screens_px")):
+        todo = "plug it in, or set number under [screen] in the rig file; the first screen is 0"
+        yield Check("display", Light.RED, f"there is no screen number {rig.screen.number}", todo)
+    else:
+        yield _green("display", _said_of_display(about))
     yield _refresh(about, plan)
     if about.get("kind") != "window":
         return
@@ -185,6 +191,10 @@ def _display(
     yield _primary(machine.screens, about.get("screens_px"))
     yield _mirrored(machine.screens.mirrored, about.get("mirrored"))
     yield _compositor(about.get("compositor"), machine.system)
+
+
+def _missing(number: int, screens_px: object) -> bool:
+    return isinstance(screens_px, Sequence) and number >= len(screens_px)
 
 
 def _said_of_display(about: Mapping[str, object]) -> str:
@@ -195,7 +205,7 @@ def _said_of_display(about: Mapping[str, object]) -> str:
 
 def _refresh(about: Mapping[str, object], plan: Plan | None) -> Check:
     measured = about.get("measured_hz")
-    if str(about.get("pacing", "")).startswith("software"):
+    if about.get("pacing") == PACED:
         return Check(
             "refresh",
             Light.YELLOW,
@@ -400,6 +410,19 @@ def _sound(
             "use a cable",
         )  # fmt: skip
     return _green("sound", about)
+
+
+def _box(keys: Attempt[Keys]) -> Iterator[Check]:
+    found = keys.got.description.get("response_box") if keys.got else None
+    if isinstance(found, Mapping):
+        which = f"{found['name']} at {found['port']}, firmware {found['firmware']}"
+        yield _green("response box", which)
+
+
+def _robot(rig: RigFile) -> Iterator[Check]:
+    if rig.robot:
+        todo = "robot = false, or no such line in the rig file, before a patient sits here"
+        yield Check("patient", Light.YELLOW, "a robot answers: this is no session", todo)
 
 
 def _questions(

@@ -11,7 +11,7 @@ from pathlib import Path
 from task.contract.catalog import Catalog
 from task.plan import Plan, SoundItem
 from task.preflight.checks import automatic
-from task.preflight.layout import outside, room_of
+from task.preflight.layout import outside
 from task.preflight.lights import Attempt, Check, attempt, merged, refuse_on_red
 from task.preflight.tryout import (
     Ask,
@@ -23,6 +23,7 @@ from task.preflight.tryout import (
 )
 from task.rig import Display, Keys, Rig, Sound, TriggerPort
 from task.rigfile import RigFile
+from task.room import room_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,15 @@ class Ready:
         """Each answer key, asked for by its meaning."""
         if not (self.display.got and self.keys.got and self.plan.got):
             return []
-        skip = self.rig.operator.pause
-        return [keys_check(self.display.got, self.keys.got, self.plan.got.answers, skip_key=skip)]
+        box = self.rig.response_box
+        check = keys_check(
+            self.display.got,
+            self.keys.got,
+            self.plan.got.answers,
+            on_box=box.buttons.values() if box else (),
+            skip_key=self.rig.operator.pause,
+        )
+        return [check]
 
     def asked_aloud(self, ask: Ask) -> list[Check]:
         """What the recorder saw of the lines, and whether a tone was heard; in the terminal."""

@@ -5,7 +5,7 @@ its check grey.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from PIL import Image
 from task.contract.codes import SWEEP_VALUES
 from task.contract.lights import Light
 from task.peripherals import NOT_ANSWERS
-from task.plan import Plan, Screen, SoundItem, Step, TextItem, ToneItem
+from task.plan import DeskItem, Plan, Screen, SoundItem, Step, ToneItem
 from task.preflight.lights import Check
 from task.rig import Display, KeyPress, Keys, Sound, TriggerPort
 
@@ -198,6 +198,7 @@ def keys_check(
     keys: Keys,
     meanings: Sequence[str],
     *,
+    on_box: Collection[str] = (),
     skip_key: str = "escape",
     key_s: float = KEY_S,
 ) -> Check:
@@ -206,12 +207,13 @@ def keys_check(
     Parameters
     ----------
     meanings : the answers that the protocol asks for (`Plan.answers`)
+    on_box : those for which the patient's box has a button, which then must be pressed
     skip_key : the operator's key that ends the asking, named on the screen
     key_s : how long each key is waited for
     """
     asked: list[_Asked] = []
     for meaning in meanings:
-        asked.append(_ask_key(display, keys, meaning, skip_key, key_s))
+        asked.append(_ask_key(display, keys, meaning, meaning in on_box, skip_key, key_s))
         if asked[-1].skipped or _silent(asked[-2:]):
             break
     _show(display, ())
@@ -223,10 +225,13 @@ def _silent(asked: Sequence[_Asked]) -> bool:
     return len(asked) == 2 and not any(one.key or one.wrong for one in asked)
 
 
-def _ask_key(display: Display, keys: Keys, meaning: str, skip_key: str, key_s: float) -> _Asked:
+def _ask_key(
+    display: Display, keys: Keys, meaning: str, on_box: bool, skip_key: str, key_s: float
+) -> _Asked:
     asked = _Asked(meaning)
-    foot = TextItem(f"operator: {skip_key} to leave this out", 0.5, y_deg=-4.0)
-    screen: Screen = (TextItem(f"Press: {meaning}", 1.2), foot)
+    title = DeskItem(f"Press on the box: {meaning}" if on_box else f"Press: {meaning}", 1.2)
+    foot = DeskItem(f"operator: {skip_key} to leave this out", 0.5, y_deg=-4.0)
+    screen: Screen = (title, foot)
     now_s = _show(display, screen)
     keys.listen(Step(_CODE, screen, 1, (meaning,)), now_s)
     ends_s = now_s + key_s
@@ -234,19 +239,26 @@ def _ask_key(display: Display, keys: Keys, meaning: str, skip_key: str, key_s: f
         for press in keys.poll():
             if press.by == "operator":
                 asked.skipped = True
-            elif press.meaning == meaning:
+            elif press.meaning == meaning and (not on_box or _is_button(press)):
                 asked.key = press.key
             elif press.meaning not in NOT_ANSWERS:
-                asked.wrong.append(press)
-                hint = TextItem(_wrong_key(press), 0.7, y_deg=3.0)
-                screen = (TextItem(f"Press: {meaning}", 1.2), hint, foot)
+                if press.meaning != meaning:
+                    asked.wrong.append(press)
+                screen = (title, DeskItem(_wrong_key(press, meaning), 0.7, y_deg=3.0), foot)
                 _show(display, screen)
         display.draw(screen)
         now_s = display.flip(None)
     return asked
 
 
-def _wrong_key(press: KeyPress) -> str:
+def _is_button(press: KeyPress) -> bool:
+    """Whether it came from the box, whose keys are called `button 0` and so on."""
+    return "button" in press.key
+
+
+def _wrong_key(press: KeyPress, wanted: str) -> str:
+    if press.meaning == wanted:
+        return f"{press.key} is on the keyboard; press the button on the box"
     if press.meaning == press.key:
         return f"{press.key} has no meaning here"
     return f"{press.key} means: {press.meaning}"
@@ -283,7 +295,8 @@ def keys_found(asked: Sequence[_Asked], meanings: Sequence[str]) -> Check:
     if len(pressed) < len(meanings):
         left = ", ".join(m for m in meanings if m not in pressed)
         return Check("keys", Light.GREY, f"left out: {left}")
-    return Check("keys", Light.GREEN, f"{', '.join(pressed)}: each key means what it says")
+    named = ", ".join(f"{one.meaning} ({one.key})" for one in asked)
+    return Check("keys", Light.GREEN, f"{named}: each key means what it says")
 
 
 def _means(press: KeyPress) -> str:

@@ -3,10 +3,12 @@
 PsychoPy opens the window and swaps the buffers.  Pictures and words are 8-bit textures of our own:
 an ImageStim costs 30 times the memory of a grey one and makes the first frames late.
 
-A display without vertical blank (Xvfb, some virtual machines) swaps as fast as it is asked to.  It
-is recognised by its software renderer and paced here, by the clock; the log says so.
+A virtual display (Xvfb) has no vertical blank and swaps as fast as it is asked to.  It is
+recognised by its server and its software renderer, and paced here, by the clock; the log says so.
+A screen that people look at is measured, whoever draws on it.
 """
 
+import os
 import statistics
 import sys
 import time
@@ -14,9 +16,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from task.bitmaps import BANNER_DEG, LIGHT, Theme, bitmap, extent, px_per_deg, words
+from task.bitmaps import BANNER_DEG, LIGHT, Theme, bitmap, extent, words
 from task.contract.errors import RigError
 from task.plan import DeskItem, Item, Screen, SoundItem, TextItem, ToneItem, VisualItem
+from task.rig import PACED
 from task.rigfile import RigFile
 from task.rigs import screens as facts
 from task.rigs import x11
@@ -32,9 +35,12 @@ from task.rigs.textures import (
     texture_bytes,
     upload,
 )
+from task.rigs.virtual import is_virtual
+from task.room import px_per_deg
 
 clock = time.perf_counter
 
+VIRTUAL_HZ = 60.0  # of a virtual display, where nobody says another rate
 ATTEMPTS = 3
 VALID_INTERVALS = 50
 LARGEST_SD_OF_MEAN_S = 0.0002
@@ -88,22 +94,20 @@ class WindowDisplay:
         self._flipped_s = 0.0
         self._on_flip: Callable[[], None] | None = None
         graphics = facts.graphics()
-        paced = any(name in str(graphics["renderer"]).lower() for name in _SOFTWARE_RENDERERS)
+        software = any(name in str(graphics["renderer"]).lower() for name in _SOFTWARE_RENDERERS)
+        paced = software and is_virtual(os.environ.get("DISPLAY", ""))
         said_hz = rig.screen.refresh_hz
-        measured_hz: float | None = None
+        measured_hz = None if paced else self._measure()
         if paced:
-            measured_hz = said_hz or 60.0
-            self._period_s = 1 / measured_hz
-        else:
-            measured_hz = self._measure()
-        if not said_hz and not measured_hz:
+            self._period_s = 1 / (said_hz or VIRTUAL_HZ)
+        elif not said_hz and not measured_hz:
             raise RigError(
                 "the display's refresh rate cannot be measured: its swaps are too irregular; close"
                 " other programs, switch off variable refresh and the compositor, use one screen."
                 " Somebody may answer for going on without (--override refresh=WHO) if the rig file"
                 " says refresh_hz under [screen]"
             )
-        self.refresh_hz = said_hz or float(round(measured_hz or 0.0))
+        self.refresh_hz = said_hz or float(round(measured_hz or VIRTUAL_HZ))
         self.description: dict[str, object] = {
             "kind": "window",
             **graphics,
@@ -111,7 +115,7 @@ class WindowDisplay:
             "px_per_deg": round(self._scale, 3),
             "measured_hz": None if measured_hz is None else round(measured_hz, 4),
             "refresh_hz": self.refresh_hz,
-            "pacing": "software: no vertical blank" if paced else "vertical blank",
+            "pacing": PACED if paced else "vertical blank",
             "full_screen": rig.screen.full_screen,
             **facts.arrangement(self.handle),
             "sync_patch": rig.screen.sync_patch,

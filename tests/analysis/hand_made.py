@@ -55,6 +55,7 @@ def plan_of(*blocks: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         "codes": dict(CODE_TABLE),
         "blocks": [{"kind": "screening", "trials": list(trials)} for trials in blocks],
         "interrupted": "repeat",
+        "announced": True,
         **more,
     }
 

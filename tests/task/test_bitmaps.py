@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from task.bitmaps import DARK, LIGHT, THEMES, Theme, bitmap, extent, px_per_deg, words
+from task.bitmaps import DARK, LIGHT, THEMES, Theme, bitmap, extent, words
 from task.contract.errors import StimulusError
 from task.plan import PictureItem, TextItem
+from task.room import px_per_deg
 
 GROUND, INK = LIGHT.ground, LIGHT.ink
 

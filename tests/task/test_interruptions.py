@@ -309,8 +309,11 @@ def test_one_cable_that_is_back_does_not_hide_that_another_is_out(
     }
     session = shown(plan_of(TINY), rig)
     assert told(stage) == [
-        "TRIGGERS LOST", "TRIGGERS LOST\nRESPONSE BOX LOST", "TRIGGERS LOST", "The triggers are back"
-    ]  # fmt: skip
+        "TRIGGERS LOST",
+        "TRIGGERS LOST\nRESPONSE BOX LOST",
+        "TRIGGERS LOST",
+        "The triggers are back",
+    ]
     assert len(session.events("BOX_LOST")) == len(session.events("BOX_BACK")) == 1
 
 

@@ -110,7 +110,7 @@ def test_the_log_begins_with_what_the_rig_is_and_ends_with_counts(
     assert session.log.events[0] == Event(
         session.log.events[0].time_s,
         "RUN",
-        detail={"display": {"kind": "stage"}, "port": {"device": "box"}},
+        detail={"display": {"kind": "stage"}, "port": {"device": "box"}, "keys": {}},
     )
     assert session.log.ending == {
         "how": "completed",

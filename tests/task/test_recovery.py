@@ -229,7 +229,6 @@ def test_a_log_without_events_begins_at_the_beginning(plan_of: PlanOf, tmp_path:
     assert (going.position, going.used, going.clock_offset_s) == ((0, 0), frozenset(), 0.0)
 
 
-
 def test_a_session_that_is_running_is_not_resumed(
     begun: Callable[[Rig], Path], tmp_path: Path
 ) -> None:

@@ -184,7 +184,7 @@ def test_a_block_of_lines_is_as_high_as_it_is_drawn(lines: int, height: float) -
     assert screens.block_deg(text, height) >= drawn - 0.1 * height
 
 
-@pytest.mark.parametrize("lines", [1, 2, 4, 6])
+@pytest.mark.parametrize("lines", [1, 2, 4, 5])
 def test_a_countdown_stands_below_the_words_and_apart(lines: int, protocol: ProtocolOf) -> None:
     shown = screens.text(protocol(SIX), "\n".join(["A short break."] * lines), countdown=True)
     assert [type(item) for item in shown] == [TextItem, CountdownItem]

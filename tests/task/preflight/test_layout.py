@@ -11,9 +11,10 @@ from task.contract.codes import CODE_TABLE
 from task.contract.errors import RigError, StimulusError
 from task.contract.sessionlog import Kind
 from task.plan import Block, CountdownItem, Item, PictureItem, Plan, Step, TextItem, ToneItem, Trial
-from task.preflight.layout import Room, outside, refuse_outside, room_of, room_said
+from task.preflight.layout import outside, refuse_outside
 from task.rigfile import Screen
 from task.rigs.simulated import SimulatedDisplay
+from task.room import Room, room_of, room_said
 
 SCALE = 40.0
 LINE = TextItem("Was there a person or a part of a person?", 0.9)

@@ -13,7 +13,7 @@ from task.contract.lights import Light
 from task.contract.sessionlog import Kind
 from task.plan import Block, PictureItem, Plan, Step, Trial
 from task.preflight.checks import automatic
-from task.preflight.layout import outside, room_of
+from task.preflight.layout import outside
 from task.preflight.lights import Attempt, attempt, merged, refuse_on_red, worst
 from task.preflight.tryout import keys_check, overlong, sweep_check, undecodable
 from task.rigfile import RigFile
@@ -22,6 +22,7 @@ from task.rigs.awake import kept_awake
 from task.rigs.simulated import Robot
 from task.rigs.triggers import open_port
 from task.rigs.window import WindowDisplay
+from task.room import room_of
 
 
 @pytest.fixture

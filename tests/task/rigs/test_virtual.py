@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from task.contract.errors import RigError
-from task.rigs.virtual import display_here
+from task.rigs.virtual import display_here, is_virtual
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="only Linux may be without a display"
@@ -31,6 +31,9 @@ def test_a_virtual_display_lasts_as_long_as_it_is_needed(monkeypatch: pytest.Mon
         number = os.environ["DISPLAY"]
         assert virtual == f"virtual display {number}, 1280x800x24"
         assert Path(f"/tmp/.X11-unix/X{number[1:]}").exists()
+        assert is_virtual(number) and is_virtual(f"{number}.0")
+        assert not is_virtual(f"elsewhere{number}") and not is_virtual("")
+    assert not is_virtual(number)
     assert "DISPLAY" not in os.environ
     assert not Path(f"/tmp/.X11-unix/X{number[1:]}").exists()
 
