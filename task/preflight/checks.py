@@ -416,7 +416,7 @@ def _box(keys: Attempt[Keys]) -> Iterator[Check]:
     found = keys.got.description.get("response_box") if keys.got else None
     if isinstance(found, Mapping):
         which = f"{found['name']} at {found['port']}, firmware {found['firmware']}"
-        yield _green("response box", which)
+        yield _green("response-box", which)
 
 
 def _robot(rig: RigFile) -> Iterator[Check]:

@@ -12,7 +12,7 @@ NAMES = (
     "protocol", "pictures", "decoding", "fonts", "layout", "textures",
     "display", "refresh", "full-screen", "primary", "mirrored", "compositor",
     "port", "port-rights", "port-users", "modem-manager", "latency-timer", "sweep",
-    "sound", "tone", "keys",
+    "sound", "tone", "response-box", "keys", "patient",
     "disk-space", "disk-write", "data-folder",
     "memory", "processors", "graphics", "power", "sleep", "screen-off", "notifications", "clock",
 )  # fmt: skip

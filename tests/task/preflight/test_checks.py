@@ -363,6 +363,32 @@ def test_a_window_that_leaves_some_of_the_screen_free_is_yellow() -> None:
     )
 
 
+def test_a_screen_that_is_not_there_is_red() -> None:
+    assert on("display", rig=rig(screen={"number": 1})) == Check(
+        "display",
+        RED,
+        "there is no screen number 1",
+        "plug it in, or set number under [screen] in the rig file; the first screen is 0",
+    )
+
+
+def test_the_response_box_is_named() -> None:
+    keys = Robot(lambda: 0.0, 1)
+    keys.description = {"response_box": {"name": "Cedrus RB-830", "port": "COM4", "firmware": "2"}}
+    assert on("response-box", keys=Attempt(keys)) == Check(
+        "response-box", GREEN, "Cedrus RB-830 at COM4, firmware 2"
+    )
+
+
+def test_a_robot_is_no_patient() -> None:
+    assert on("patient", rig=rig(robot=True)) == Check(
+        "patient",
+        YELLOW,
+        "a robot answers: this is no session",
+        "robot = false, or no such line in the rig file, before a patient sits here",
+    )
+
+
 def test_a_screen_that_is_not_the_primary_one_is_yellow() -> None:
     two = Window(screens_px=[[0, 0, 1920, 1080], [1920, 0, 800, 600]])
     check = on(

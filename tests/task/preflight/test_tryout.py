@@ -300,7 +300,7 @@ def asked(*presses: Sequence[tuple[float, KeyPress]]) -> tuple[Check, Screen, Ha
 
 def test_each_key_is_asked_for_by_its_meaning() -> None:
     check, display, hand = asked([(0.5, YES)], [(0.5, NO)])
-    assert check == Check("keys", GREEN, "yes, no: each key means what it says")
+    assert check == Check("keys", GREEN, "yes (y), no (n): each key means what it says")
     assert hand.asked == [("yes",), ("no",)]
     assert display.texts == [
         "Press: yes",
@@ -308,6 +308,22 @@ def test_each_key_is_asked_for_by_its_meaning() -> None:
         "Press: no",
     ]
     assert display.now_s < 2
+
+
+def test_with_a_box_its_buttons_are_asked_for_and_the_keyboard_does_not_do() -> None:
+    display = Screen()
+    buttons = press("yes", "button 0"), press("no", "button 1")
+    hand = Hand(display, [(0.5, YES), (1.0, buttons[0])], [(0.5, buttons[1])])
+    check = keys_check(display, hand, ("yes", "no"), on_box=("yes", "no"))
+    assert check == Check(
+        "keys", GREEN, "yes (button 0), no (button 1): each key means what it says"
+    )
+    assert display.texts == [
+        "Press on the box: yes",
+        "operator: escape to leave this out",
+        "y is on the keyboard; press the button on the box",
+        "Press on the box: no",
+    ]
 
 
 def test_swapped_buttons_are_told_on_the_screen_and_leave_a_mark() -> None:

@@ -20,6 +20,7 @@ from task.contract.sessionlog import LOG_NAME, SessionLog, read_log
 from task.rigs import x11
 
 ROOT = Path(__file__).parents[3]
+ROBOT = "a robot answers, and red checks are not heeded: no patient\n"
 PATIENCE_S = 60.0
 PROTOCOL = """schema = 1
 name = "short"
@@ -171,7 +172,7 @@ def test_a_session_whose_screen_dies_ends_as_one_that_failed_and_can_be_resumed(
         running.until(codes=40)
         running.server.kill()
         code, out, err = running.ended()
-        assert (code, out) == (2, "")
+        assert (code, out) == (2, ROBOT)
         assert err.endswith(
             f"{x11.LOST}\nto go on with the session: imagery resume {running.folder}"
         )
@@ -263,7 +264,7 @@ def test_a_window_that_another_program_destroys_ends_the_session_at_once(
         running.until(codes=40)
         do(script, running.environment)
         code, out, err = running.ended()
-        assert (code, out) == (2, "")
+        assert (code, out) == (2, ROBOT)
         assert err.endswith(f"{why}\nto go on with the session: imagery resume {running.folder}")
         assert running.cable.came[-1] == 0, "the lines are at rest"
         log = running.log
