@@ -347,16 +347,30 @@ def _lost(followed: Followed, log: SessionLog, numbers: dict[str, Any]) -> Row:
 
 def _without_triggers(log: SessionLog) -> bool:
     ports = [e.detail.get("port") for e in log.events if e.name == "RUN"]
-    return any(isinstance(port, dict) and port.get("device") == "none" for port in ports)
+    devices = [port.get("device") for port in ports if isinstance(port, dict)]
+    return bool({"none", "simulated"}.intersection(devices))
 
 
 def _cable(log: SessionLog, numbers: dict[str, Any]) -> Row:
     names = Counter(e.name for e in log.events if e.code is None)
     lost, back, moved = (names[n] for n in ("TRIGGERS_LOST", "TRIGGERS_BACK", "LOG_MOVED"))
-    numbers["gaps"] = {"triggers_lost": lost, "triggers_back": back, "log_moved": moved}
+    box_lost, box_back = names["BOX_LOST"], names["BOX_BACK"]
+    elsewhere = sum(e.detail.get("meaning") == "focus lost" for e in log.events)
+    numbers["gaps"] = {
+        "triggers_lost": lost,
+        "triggers_back": back,
+        "box_lost": box_lost,
+        "box_back": box_back,
+        "keyboard_elsewhere": elsewhere,
+        "log_moved": moved,
+    }
     said = []
     if lost:
         said.append(f"triggers lost {times(lost)}, back {times(back)}")
+    if box_lost:
+        said.append(f"response box lost {times(box_lost)}, back {times(box_back)}")
+    if elsewhere:
+        said.append(f"another window had the keyboard {times(elsewhere)}")
     if moved:
         said.append(f"the log had to go on elsewhere {times(moved)}")
     return yellow("gaps", "; ".join(said)) if said else green("gaps", "none")

@@ -28,7 +28,12 @@ DESKS = (
     Desk("Pause"),
     Desk("Pause", ending=True),
     Desk("Pause", note="the nurse came in, lights on"),
-    Desk("TRIGGERS LOST", alarm=True, about="Check the cable and the box"),
+    Desk(
+        "TRIGGERS LOST",
+        alarm=True,
+        about="Check the cable and the box",
+        going_on="go on without triggers",
+    ),
     Desk("The triggers are back"),
     Desk("The practice was not understood\n(3 answers not right)"),
 )

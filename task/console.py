@@ -95,7 +95,7 @@ def say_rig(ready: "Ready") -> None:
         console.print(f"no display here: {ready.virtual}")
     if ready.rig.robot:
         console.print("[yellow]a robot answers, and red checks are not heeded: no patient[/]")
-    if ready.rig.triggers.device == "none":
+    if ready.rig.triggers.device in ("none", "simulated"):
         console.print("[yellow]rig without triggers: the recording will hold no codes[/]")
 
 

@@ -330,6 +330,14 @@ class NoTriggers(_Device):
     gap_s: GapS = 0.005
 
 
+class Simulated(_Device):
+    """A box that is not there, for rehearsals: it takes every code and has a box's pulse and gap."""
+
+    device: Literal["simulated"] = Field(description="which trigger device it is")
+    pulse_s: PulseS = 0.005
+    gap_s: GapS = 0.005
+
+
 _AnyDevice = Annotated[
     RawByte
     | BioSemi
@@ -343,7 +351,8 @@ _AnyDevice = Annotated[
     | PulseTrain
     | SinglePulse
     | ParallelPort
-    | NoTriggers,
+    | NoTriggers
+    | Simulated,
     Field(discriminator="device"),
 ]
 MODELS: Mapping[str, type[_Device]] = {

@@ -660,9 +660,24 @@ def test_lost_codes_of_a_trial_that_was_shown_again_are_yellow(judged: Judge) ->
     assert lights["gaps"] == ("yellow", "triggers lost once, back once")
 
 
-def test_a_rig_without_triggers_is_yellow(judged: Judge) -> None:
+def test_a_box_that_was_gone_and_a_keyboard_that_was_elsewhere_are_told(judged: Judge) -> None:
+    made = HandMade()
+    made.open_run()
+    made.show_block(0)
+    made.log("BOX_LOST")
+    made.log("BOX_BACK")
+    for meaning in ("focus lost", "focus back", "focus lost"):
+        made.log("KEY", meaning=meaning, key="window", by="operator")
+    made.show_block(1)
+    made.close_run()
+    said = "response box lost once, back once; another window had the keyboard twice"
+    assert not_green(judged(made)) == {"gaps": ("yellow", said)}
+
+
+@pytest.mark.parametrize("device", ["none", "simulated"])
+def test_a_rig_without_triggers_is_yellow(device: str, judged: Judge) -> None:
     made = whole_session()
-    made.change(0, port={"device": "none"})
+    made.change(0, port={"device": device})
     said = "72 codes, but the rig has no triggers: no recorder has them"
     assert not_green(judged(made)) == {"codes": ("yellow", said)}
 

@@ -50,7 +50,7 @@ def test_keys_that_are_not_said_keep_their_usual_meaning(path: Path) -> None:
                 "rig.toml:3: triggers.device: no such trigger device (did you mean 'parallel'?);"
                 " there are: serial, biosemi, blackrock, brain_products_triggerbox,"
                 " brain_products_triggerbox_plus, mmbts, cedrus, usb2ttl8, bbtk, pulse_train,"
-                " single_pulse, parallel, none"
+                " single_pulse, parallel, none, simulated"
             ],
         ),
         (

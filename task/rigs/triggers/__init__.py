@@ -31,6 +31,7 @@ _OTHERS: Mapping[str, Callable[[Any], TriggerPort]] = {
     "single_pulse": open_single_pulse,
     "parallel": open_parallel,
     "none": NoPort,
+    "simulated": NoPort,
 }
 
 
