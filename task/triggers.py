@@ -331,7 +331,7 @@ class NoTriggers(_Device):
 
 
 class Simulated(_Device):
-    """A box that is not there, for rehearsals: it takes every code and has a box's pulse and gap."""
+    """A box that is not there, for rehearsals: it takes every code, with a box's pulse and gap."""
 
     device: Literal["simulated"] = Field(description="which trigger device it is")
     pulse_s: PulseS = 0.005
