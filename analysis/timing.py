@@ -249,6 +249,7 @@ def run_offsets_s(events: Sequence[Event], apart_s: float = 5.0) -> dict[int, fl
 
 
 def number(value: object) -> float:
-    """A number of a log; NaN for anything else."""
+    """A finite number of a log; NaN for anything else."""
     known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known else np.nan  # type: ignore[arg-type]
+    found = float(value) if known else np.nan  # type: ignore[arg-type]
+    return found if np.isfinite(found) else np.nan

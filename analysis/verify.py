@@ -25,6 +25,7 @@ from analysis.timing_rows import frame_rows, late_row, latency_row, rounded, sou
 from task.contract.catalog import MANIFEST
 from task.contract.errors import LogError, UserError
 from task.contract.lights import Light
+from task.contract.rescue import left_elsewhere
 from task.contract.sessionlog import LOG_NAME, Event, Header, SessionLog, read_log
 
 RIG_NAME = "rig.toml"
@@ -102,7 +103,8 @@ def verify_session(folder: Path) -> Verification:
     except LogError as error:
         found.rows.append(red("log", str(error)))
         return Verification(folder, tuple(found.rows), found.numbers)
-    found.rows += _digests(folder, log.header)
+    found.rows += _digests(folder, log)
+    found.rows += _elsewhere(folder)
     found.rows += _log_and_runs(log, found.numbers)
     plan = _plan(folder, log, found)
     if plan is not None:
@@ -146,10 +148,11 @@ def _sound_files(folder: Path, plan: Mapping[str, Any]) -> Iterator[Row]:
         yield red("sounds", f"missing: {', '.join(missing)}")
 
 
-def _digests(folder: Path, header: Header) -> Iterator[Row]:
+def _digests(folder: Path, log: SessionLog) -> Iterator[Row]:
     checked, changed = [], []
-    for name, key in _DIGESTS.items():
-        wanted = getattr(header, key, None)
+    rigs = [e.detail["rig"] for e in log.events if e.name == "RUN" and e.detail.get("rig")]
+    digests = {name: getattr(log.header, key, None) for name, key in _DIGESTS.items()}
+    for name, wanted in {**digests, **{rig["file"]: rig["sha256"] for rig in rigs}}.items():
         if not wanted or not (folder / name).is_file():
             continue
         checked.append(name)
@@ -159,6 +162,14 @@ def _digests(folder: Path, header: Header) -> Iterator[Row]:
         yield red("digests", f"not as the log's header has it: {', '.join(changed)}")
     else:
         yield green("digests", f"{', '.join(checked)} are as they were")
+
+
+def _elsewhere(folder: Path) -> Iterator[Row]:
+    if left := left_elsewhere(folder):
+        files = ", ".join(map(str, left))
+        yield red(
+            "rescued", f"a part of the log lies in {files}; copy it here before anything else"
+        )
 
 
 def _sha256(path: Path) -> str:
@@ -340,15 +351,17 @@ def _lost(followed: Followed, log: SessionLog, numbers: dict[str, Any]) -> Row:
         return yellow("codes", f"{len(lost)} of {sent} codes did not leave the port; {said}")
     if not sent:
         return yellow("codes", "none was sent")
-    if _without_triggers(log):
-        return yellow("codes", f"{sent} codes, but the rig has no triggers: no recorder has them")
+    if without := _without_triggers(log):
+        runs = sum(e.name == "RUN" for e in log.events)
+        which = "the rig" if without == runs else f"the rig of {without} of {runs} runs"
+        return yellow("codes", f"{sent} codes, but {which} has no triggers: no recorder has them")
     return green("codes", f"{sent} codes, all taken by the port")
 
 
-def _without_triggers(log: SessionLog) -> bool:
+def _without_triggers(log: SessionLog) -> int:
+    """Runs on a rig without a trigger box."""
     ports = [e.detail.get("port") for e in log.events if e.name == "RUN"]
-    devices = [port.get("device") for port in ports if isinstance(port, dict)]
-    return bool({"none", "simulated"}.intersection(devices))
+    return sum(isinstance(p, dict) and p.get("device") in ("none", "simulated") for p in ports)
 
 
 def _cable(log: SessionLog, numbers: dict[str, Any]) -> Row:
@@ -389,6 +402,8 @@ def _answers(
         yield red("answers", "; ".join(faults[:NAMED]))
         return
     said = [_said(kind, counts) for kind, counts in by_kind.items()]
+    if any(e.name == "ANSWER" and e.detail.get("by") == "robot" for e in log.events):
+        said.append("given by a robot")
     yield green("answers", "; ".join(said) if said else "none were asked for")
 
 

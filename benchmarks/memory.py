@@ -75,6 +75,10 @@ class _ForgetfulPort:
         """Nothing to set."""
         return Sent(self._clock(), self._clock(), True)
 
+    def there(self) -> bool:
+        """Always."""
+        return True
+
     def reopen(self) -> bool:
         """Nothing was lost."""
         return True

@@ -67,7 +67,9 @@ OverrideOption = Annotated[
     list[str] | None,
     typer.Option(help='go on although a check is red: NAME="who answers for it"; repeatable'),
 ]
-SeedOption = Annotated[int | None, typer.Option(min=0, help="of every random choice")]
+SeedOption = Annotated[
+    int | None, typer.Option(min=0, help="of every random choice, where the protocol has none")
+]
 
 
 @app.callback()
@@ -181,7 +183,7 @@ def plan(
     file = read_protocol(places.find_protocol(protocol))
     machine = _rig_file(rig)
     rate = refresh or machine.screen.refresh_hz or 60.0
-    made = plan_on(file, places.catalog_of(file), machine, rate, seed or 0)
+    made = plan_on(file, places.catalog_of(file), machine, rate, _seed_of(file, seed) or 0)
     if as_json:
         print(made.text)
         return
@@ -259,7 +261,8 @@ def run(
     rig_path = places.find_rig(rig or places.DEFAULT_RIG)
     machine = read_rig(rig_path)
     rig_data = rig_path.read_bytes()
-    chosen = new_session_number() if seed is None else seed
+    said = _seed_of(file, seed)
+    chosen = new_session_number() if said is None else said
     plans_on(file, catalog, machine)  # refuse before a window opens
     with _opened(file, machine, data, chosen) as ready:
         say_rig(ready)
@@ -302,12 +305,12 @@ def resume(
 
     from task.preflight.lights import read_overrides
     from task.preflight.ready import opened
-    from task.session import RIG_NAME, read_session, resume_session
+    from task.session import RIG_NAME, check_resumable, resume_session
 
     if at not in ("block", "trial"):
         raise UserError(f"--at {at}: give `block` or `trial`")
     overrides = read_overrides(override or ())
-    plan, log = read_session(session)
+    plan, log = check_resumable(session)
     folder = stimuli or places.STIMULI / log.header.catalog
     if not folder.is_dir():
         raise UserError(
@@ -320,7 +323,13 @@ def resume(
     kept = session / RIG_NAME
     if not rig and not kept.is_file():
         raise UserError(f"{session} has no {RIG_NAME}; say which rig: --rig NAME")
-    machine = read_rig(places.find_rig(rig) if rig else kept)
+    rig_path = places.find_rig(rig) if rig else kept
+    machine, rig_data = read_rig(rig_path), rig_path.read_bytes()
+    if kept.is_file() and rig_data != kept.read_bytes():
+        console.print(
+            f"[yellow]another rig than at the session's beginning: {escape(str(rig_path))}; sizes,"
+            " keys and triggers are now its own, and the log says so[/]"
+        )
     with opened(
         machine,
         catalog,
@@ -337,6 +346,7 @@ def resume(
             outcome = resume_session(
                 session,
                 rig_opened,
+                rig_data=rig_data,
                 at_trial=at == "trial",
                 now_s=time.perf_counter(),
                 overrides=used,
@@ -370,6 +380,16 @@ def _opened(
         yield ready
 
 
+def _seed_of(file: ProtocolFile, seed: int | None) -> int | None:
+    """The seed that is given; one that the protocol says otherwise would do nothing."""
+    own = file.protocol.seed
+    if seed and own is not None and seed != own:
+        raise UserError(
+            f"{file.source.file}: says seed = {own}, which goes before --seed {seed}; leave one out"
+        )
+    return seed
+
+
 def _end(outcome: Outcome) -> None:
     """Say how a session ended; a fault is an error, an interruption an exit code."""
     say_outcome(outcome)
@@ -398,7 +418,7 @@ def simulate(
     folder = places.set_folder(file)
     catalog = places.catalog_of(file)
     machine = _rig_file(None)
-    made = plan_on(file, catalog, machine, 60.0, seed or 0)
+    made = plan_on(file, catalog, machine, 60.0, _seed_of(file, seed) or 0)
     _new(out)
     rig = simulated_rig(
         60.0, pulse_s=machine.triggers.pulse_s, gap_s=machine.triggers.gap_s, seed=seed or 0
@@ -485,8 +505,12 @@ def verify(
     from analysis.verify import verify_session
 
     found = verify_session(session)
-    figure = write_timing(found)
     say_rows(found.rows, found.document if as_json else None)
+    try:
+        figure = write_timing(found)
+    except UserError as error:  # an archive, a full disk: the verdict stands
+        print(error, file=sys.stderr)
+        figure = None
     if figure and not as_json:
         console.print(f"timing  {figure}")
     if found.light == "red":

@@ -15,8 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from task.contract.errors import FileError
+from task.contract.rescue import left_elsewhere
 from task.flicker import flashes_per_s
-from task.plan import Plan
+from task.plan import PRACTICE, Plan
 from task.session import Outcome
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ def _summary(path: Path, plans: Mapping[float, Plan | FileError]) -> Iterator[st
         yield f"  [yellow]note[/]      {warning}"
     used = {s.code for b in plan.blocks for t in b.trials for s in t.steps}
     used |= {"SESSION", "TRIAL", "RUN_START", "RUN_END", "BLOCK_START", "BLOCK_END"}
+    used |= {"PAUSE", "RESUME", "SKIP", "REPEAT", "NOTE", "STOP", "GAP"}
+    if any(block.kind == PRACTICE for block in plan.blocks):
+        used |= {"PRACTICE_START", "PRACTICE_END"}
+    if any(step.answers for step in plan.steps):
+        used |= {"NO_ANSWER", "ANSWER_0", "ANSWER_1", *(f"ANSWER_{a}" for a in plan.answers)}
     table = Table("code", "value", title=None, box=None, padding=(0, 3, 0, 10))
     for code, value in plan.codes.items():
         if code in used:
@@ -94,7 +100,7 @@ def say_rig(ready: "Ready") -> None:
     if ready.virtual:
         console.print(f"no display here: {ready.virtual}")
     if ready.rig.robot:
-        console.print("[yellow]a robot answers, and red checks are not heeded: no patient[/]")
+        console.print("[yellow]a robot answers: this is no session with a patient[/]")
     if ready.rig.triggers.device in ("none", "simulated"):
         console.print("[yellow]rig without triggers: the recording will hold no codes[/]")
 
@@ -112,7 +118,7 @@ def say_outcome(outcome: Outcome) -> None:
     console.print(f"{outcome.how}: {outcome.folder}")
     counts = outcome.counts
     console.print(f"{counts['codes']} codes, {counts['late_frames']} late frames")
-    if outcome.how != "completed":
+    if outcome.how != "completed" and not left_elsewhere(outcome.folder):
         console.print(f"to go on with it: imagery resume {outcome.folder}")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from task.contract.errors import LogError
+from task.contract.rescue import rescue_name
 from task.contract.sessionlog import RESUMED_RUN, VERSION, Event, Header, line_of
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
@@ -128,8 +129,7 @@ class LogWriter:
     def _new_file(self, folder: Path) -> tuple[Path, int]:
         """A file that nobody has yet, named after the session."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        session = self._path.parent
-        named = f"{session.parent.name}_{session.name}_{self._path.stem}"
+        named = rescue_name(self._path.parent)
         for number in range(1, 1000):
             path = folder / f"{named}_{number}{self._path.suffix}"
             try:

@@ -12,6 +12,7 @@ from task.code_table import announces, code_table, warnings_of
 from task.contract.catalog import Catalog
 from task.contract.codes import MAX_PRESENTATION
 from task.contract.errors import FileError, PlanError
+from task.contract.sessionlog import Kind
 from task.flicker import check_flashes
 from task.frames import Frames
 from task.imagining import check_cues, imagery_blocks
@@ -25,6 +26,7 @@ from task.trials import after, before
 
 USUAL_REFRESH_HZ = (60.0, 75.0, 120.0, 144.0)  # what `check` reports if no rate is said
 _SOONEST_NEXT_CUE_S = 1.5
+_MANY_QUESTIONS = 4
 
 
 def plan_file(
@@ -130,7 +132,11 @@ def make_plan(
         triggers_lost=protocol.interruptions.triggers,
         safety=protocol.safety.model_dump() if protocol.safety else None,
         announced=announced,
-        warnings=(*_warnings(protocol, codes), *_warnings_of_size(smaller, room_deg)),
+        warnings=(
+            *_warnings(protocol, codes),
+            *_warnings_of_answers(blocks),
+            *_warnings_of_size(smaller, room_deg),
+        ),
     )
 
 
@@ -142,6 +148,18 @@ def _scaled(blocks: Sequence[Block], factor: float) -> Iterator[Block]:
             for t in block.trials
         )
         yield replace(block, trials=tuple(trials))
+
+
+def _warnings_of_answers(blocks: Sequence[Block]) -> list[str]:
+    """Catch questions that one key answers rightly."""
+    asked = [t for b in blocks for t in b.trials if t.kind is Kind.QUESTION and t.steps[0].correct]
+    right = {trial.steps[0].correct for trial in asked}
+    if len(asked) < _MANY_QUESTIONS or len(right) > 1:
+        return []
+    return [
+        f"all {len(asked)} questions about pictures are rightly answered {right.pop()!r}: whoever"
+        " always presses that key scores 100 %; ask also what is wrong of some pictures"
+    ]
 
 
 def _warnings_of_size(smaller: float, room_deg: tuple[float, float] | None) -> list[str]:

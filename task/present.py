@@ -62,6 +62,7 @@ class Going:
     cut : the presentation that was on the screen when the run before ended
     clock_offset_s : what brings the rig's clock to that of the log
     overrides : checks before this run that were red, and who answered for going on
+    rig : name, digest and file of the rig that it goes on with
     """
 
     position: Position = START
@@ -72,6 +73,7 @@ class Going:
     clock_offset_s: float = 0.0
     resumed: bool = False
     overrides: Mapping[str, str] = field(default_factory=dict)
+    rig: Mapping[str, str] = field(default_factory=dict)
 
 
 def present(
@@ -151,6 +153,7 @@ class _Presenter:
         if self._going.resumed:
             detail["resumed"] = self._going.position._asdict()
             detail["overrides"] = dict(self._going.overrides)
+            detail["rig"] = dict(self._going.rig)
         self._show(BLANK, self._plan.sweep_frames, [Event(0.0, "RUN", detail=detail)])
         self._mark(Code.RUN_START, named=True)
         if self._going.cut is not None:
@@ -314,11 +317,13 @@ class _Presenter:
         if block.kind != PRACTICE or not self._wrong:
             return Command.NEXT
         if self._round < block.rounds:
-            detail = {"why": f"{self._wrong} answers of the practice not right"}
-            self._stage.write([Event(self._now_s, "REPEAT", detail=detail)])
+            why = f"{_answers_not_right(self._wrong)} in the practice"
+            self._stage.write([Event(self._now_s, "REPEAT", detail={"why": why})])
             self._stage.send("REPEAT")
             return Command.REPEAT_BLOCK
-        said = f"The practice was not understood\n({self._wrong} answers not right)"
+        detail: dict[str, Any] = {"why": "practice not understood", "wrong": self._wrong}
+        self._stage.write([Event(self._now_s, "PAUSE", detail=detail)])
+        said = f"The practice was not understood\n({_answers_not_right(self._wrong)})"
         return self._hold(Interrupted("practice not understood", title=said, resume=Command.NEXT))
 
     def _ask(self, step: Step, number: int, begins: Sequence[Event]) -> None:
@@ -506,6 +511,10 @@ class _Numbers:
             number, self._next = self._next, self._next + 1
         self._used.add(number)
         return number
+
+
+def _answers_not_right(wrong: int) -> str:
+    return "1 answer not right" if wrong == 1 else f"{wrong} answers not right"
 
 
 def _about(trial: Trial, position: Position) -> dict[str, Any]:

@@ -81,6 +81,10 @@ class TriggerPort(Protocol):
     def set(self, value: int) -> Sent:
         """Put 0-255 on the lines.  Returns at once and never raises: it is called inside a flip."""
 
+    def there(self) -> bool:
+        """Whether the device is still there, as far as can be told without sending.  Returns at
+        once and never raises."""
+
     def reopen(self) -> bool:
         """After a loss, outside any flip: try to get the device back; whether it is, at rest."""
 

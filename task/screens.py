@@ -33,7 +33,7 @@ _SCALE_STEP_DEG = 2.4
 _CHOICE_DEG = 5.0
 _GAP_DEG = 0.4
 _LINE = 1.2  # height of a line with its ascenders and descenders, in line heights
-_BETWEEN = 0.25  # from one line to the next
+_BETWEEN = 0.3  # from one line to the next
 
 
 def fixation(protocol: Protocol) -> Screen:

@@ -18,7 +18,6 @@ import platform
 import re
 import secrets
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from task import __version__
 from task.contract.catalog import MANIFEST, Catalog
 from task.contract.codes import MAX_SESSION
 from task.contract.errors import RigError, UserError
+from task.contract.rescue import elsewhere, left_elsewhere
 from task.contract.sessionlog import LOG_NAME, Header, SessionLog, read_log
 from task.logwriter import LogWriter
 from task.plan import Item, PictureItem, Plan, SoundItem, read_plan
@@ -164,6 +164,7 @@ def resume_session(
     folder: Path,
     rig: Rig,
     *,
+    rig_data: bytes | None = None,
     at_trial: bool,
     now_s: float,
     overrides: Mapping[str, str] | None = None,
@@ -173,6 +174,7 @@ def resume_session(
 
     Parameters
     ----------
+    rig_data : the rig file; kept in the folder if it is not that of the session's beginning
     at_trial : at the trial that was cut short, not at the start of its block
     now_s : the rig's clock, now
     overrides : checks before this run that were red, and who answered for going on
@@ -188,9 +190,40 @@ def resume_session(
         going = going_on(plan, log, at_trial=at_trial, now_s=now_s, now=now)
         if "refresh" not in (overrides or {}):
             check_refresh(plan, rig)
-        going = replace(going, overrides=overrides or {})
+        kept = _keep_rig(folder, log, rig, rig_data) if rig_data else {}
+        going = replace(going, overrides=overrides or {}, rig=kept)
         writer = LogWriter(folder / LOG_NAME, None, elsewhere=elsewhere())
         return _presented(folder, plan, rig, writer, log.header.session, going, progress)
+
+
+def check_resumable(folder: Path) -> tuple[Plan, SessionLog]:
+    """The plan and the log of a session that can go on.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, was shown to its end, or a part of its log lies elsewhere.
+    """
+    if left := left_elsewhere(folder):
+        files = " and ".join(map(str, left))
+        raise UserError(
+            f"{folder}: its disk refused the log, which went on in {files} and was not brought"
+            f" back; copy that over {folder / LOG_NAME} (a part without a header goes behind what"
+            " is there), then resume"
+        )
+    plan, log = read_session(folder)
+    going_on(plan, log, at_trial=True, now_s=0.0, now=datetime.now().astimezone())
+    return plan, log
+
+
+def _keep_rig(folder: Path, log: SessionLog, rig: Rig, data: bytes) -> Mapping[str, str]:
+    """The name, digest and file of a run's rig; a file that differs from the first is kept too."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    name = RIG_NAME
+    if sha256 != log.header.rig_sha256:
+        name = f"rig_{sum(event.name == 'RUN' for event in log.events) + 1}.toml"
+        _write(folder / name, data)
+    return {"name": rig.name, "sha256": sha256, "file": name}
 
 
 def read_session(folder: Path) -> tuple[Plan, SessionLog]:
@@ -233,11 +266,6 @@ def _alone(folder: Path) -> Iterator[None]:
     finally:
         lock.release()
         (folder / _LOCK_NAME).unlink(missing_ok=True)
-
-
-def elsewhere() -> tuple[Path, ...]:
-    """Where a log may go on if its own disk refuses."""
-    return (Path.home() / "imagery_rescued", Path(tempfile.gettempdir()) / "imagery_rescued")
 
 
 def _presented(

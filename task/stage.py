@@ -17,6 +17,7 @@ from task.rig import Rig, Sent, pulse_frames
 from task.sounding import Sounding
 
 LATE_PERIODS = 1.5
+_ASK_PORT_EVERY_S = 0.5
 
 
 class Stage:
@@ -28,7 +29,8 @@ class Stage:
     last_s : time of the last swap, on the rig's clock
     sounding : which sounds are set for which screen
     counts : of the run, for the log's ending
-    lost : whether a change of the lines was refused by the port since this was last set to False
+    lost : whether the port refused a change of the lines, or was found to be gone, since this was
+        last set to False
     """
 
     def __init__(self, plan: Plan, rig: Rig, log: LogWriter, *, clock_offset_s: float) -> None:
@@ -37,6 +39,7 @@ class Stage:
         self._late_s = LATE_PERIODS / plan.refresh_hz
         self._patch = bool(rig.display.description.get("sync_patch"))
         self._lit = False
+        self._ask_port_s = 0.0  # when the port is asked next whether it is still there
         self._last_flip_s: float | None = None
         self._rising: Message | None = None  # what the flip under way puts on the lines
         self._sent: Sent | None = None  # once it is there
@@ -114,6 +117,9 @@ class Stage:
                 self._log_frame(self._sent.before_s, begins, message)
             raise
         self._log_frame(time_s, begins, message)
+        if time_s >= self._ask_port_s:
+            self._ask_port_s = time_s + _ASK_PORT_EVERY_S
+            self.lost = self.lost or not self._rig.port.there()
         self._last_flip_s = self.last_s = time_s
         self.frame += 1
         self.counts["frames"] += 1

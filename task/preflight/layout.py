@@ -46,7 +46,7 @@ def refuse_outside(plan: Plan, screen: Screen, files: Mapping[str, Path]) -> Non
 
 WHAT_TO_DO = (
     "write fewer words, make it smaller under [look], or correct width_cm and distance_cm in the"
-    " rig file"
+    " rig file (a session that is resumed needs a screen like the one it was planned for)"
 )
 
 
@@ -64,6 +64,8 @@ def _drawn(plan: Plan) -> Iterator[VisualItem]:
 def _said(item: VisualItem, size: Extent, room: Room) -> str:
     """Empty where there is room; a pixel more or less is the screen's own rounding."""
     what = f"picture {item.picture}" if isinstance(item, PictureItem) else repr(item.text)
+    if what == repr(_LONGEST_COUNTDOWN):
+        what = "the countdown of a break"
     pixel = 1 / room.px_per_deg
     wide = size.width * pixel + 2 * abs(item.x_deg)
     high = size.height * pixel + 2 * abs(item.y_deg)

@@ -51,7 +51,7 @@ class SimulatedPort:
 
     def __init__(self, clock: Callable[[], float], pulse_s: float, gap_s: float) -> None:
         self.pulse_s, self.gap_s = pulse_s, gap_s
-        self.description: dict[str, object] = {"device": "simulated"}
+        self.description: dict[str, object] = {"device": "virtual"}
         self.edges: list[tuple[float, int]] = []
         self._clock = clock
 
@@ -60,6 +60,10 @@ class SimulatedPort:
         now_s = self._clock()
         self.edges.append((now_s, value))
         return Sent(now_s, now_s, True)
+
+    def there(self) -> bool:
+        """Always."""
+        return True
 
     def reopen(self) -> bool:
         """Never lost."""

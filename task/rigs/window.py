@@ -371,7 +371,8 @@ def _open_window(rig: RigFile, theme: Theme) -> Any:
     except Exception as error:
         if type(error).__name__ in ("NoSuchDisplayException", "NoSuchConfigException"):
             raise RigError(
-                f"no window can be opened: {error}; is there a display (DISPLAY) with OpenGL?"
+                f"no window can be opened: {error}; is there a display with OpenGL?"
+                f" DISPLAY is {os.environ.get('DISPLAY', 'not set')!r}"
             ) from None
         raise
     window.mouseVisible = False

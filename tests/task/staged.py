@@ -109,6 +109,9 @@ class Box:
             self.edges.append((self._stage.now_s, value))
         return Sent(self._stage.now_s, self._stage.now_s, done)
 
+    def there(self) -> bool:
+        return True
+
     def reopen(self) -> bool:
         return not self.deaf_to
 

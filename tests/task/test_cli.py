@@ -249,6 +249,39 @@ def test_loopback_compares_a_session_with_its_recording(imagery: Imagery, made: 
     assert document["light"] in ("green", "yellow")
 
 
+def cut_short(log: Path) -> None:
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[: len(lines) // 2]))
+
+
+def test_a_log_that_went_on_elsewhere_must_be_brought_home_first(
+    imagery: Imagery, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Path("made/session").resolve()
+    log = session / "session.jsonl"
+    whole = log.read_bytes()
+    cut_short(log)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(Path.cwd()))
+    rescued = Path.cwd() / "imagery_rescued" / "made_session_session_1.jsonl"
+    rescued.parent.mkdir()
+    rescued.write_bytes(whole)
+    assert imagery("resume", "made/session") == Said(
+        2,
+        "",
+        "made/session: its disk refused the log, which went on in"
+        f" imagery_rescued/{rescued.name} and was"
+        " not brought back; copy that over made/session/session.jsonl (a part without a header goes"
+        " behind what is there), then resume\n",
+    )
+    code, out, _ = imagery("verify", "made/session", "--json")
+    rows = {row["what"]: row for row in json.loads(out)["rows"]}
+    assert code == 2 and rows["rescued"]["light"] == "red", out
+    log.write_bytes(whole)
+    code, out, _ = imagery("verify", "made/session", "--json")
+    assert code == 0 and "rescued" not in out
+
+
 def test_resume_refuses_what_cannot_go_on(imagery: Imagery, made: Path) -> None:
     assert imagery("resume", "made/session", "--at", "once") == Said(
         2, "", "--at once: give `block` or `trial`\n"
@@ -257,6 +290,10 @@ def test_resume_refuses_what_cannot_go_on(imagery: Imagery, made: Path) -> None:
     assert (code, err) == (
         2, "--override refesh=Dr Who: no such check (did you mean 'refresh'?)\n"
     )  # fmt: skip
+    assert imagery("resume", "made/session") == Said(
+        2, "", "this session was shown to its end; there is nothing to resume\n"
+    )
+    cut_short(Path("made/session/session.jsonl"))
     code, _, err = imagery("resume", "made/session")
     assert code == 2 and err.startswith("this session showed set 'pets', which is not in ")
     assert err.endswith("; give its folder: --stimuli FOLDER\n")

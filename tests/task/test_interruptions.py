@@ -231,7 +231,7 @@ def test_practice_is_shown_again_until_it_is_understood_and_never_counts(
     assert {b for k, b in kinds if k == "practice"} == {0}
     assert kinds.count(("practice", 0)) == 2 * (2 + 4 + 4)
     said = session.events("REPEAT")[0].detail
-    assert said == {"why": "2 answers of the practice not right"}
+    assert said == {"why": "2 answers not right in the practice"}
     assert session.how == "completed"
     names = [e.name for e in session.coded]
     assert names.count("PRACTICE_START") == 2 and names.count("PRACTICE_END") == 1
@@ -275,6 +275,18 @@ def test_a_lost_cable_pauses_the_task_and_a_sweep_and_a_mark_follow_when_it_is_b
     assert set(alarms) == {"TRIGGERS LOST"}
     back = {i.text for s in stage.shown for i in s if isinstance(i, TextItem)}
     assert "The triggers are back" in back
+
+
+def test_a_lost_cable_is_seen_while_no_code_is_due(plan_of: PlanOf, shown: Present) -> None:
+    rig, stage, box, script = staged()
+    box.there = lambda: stage.flips < 400  # type: ignore[method-assign]
+    box.reopen = box.there  # type: ignore[method-assign]
+    script.at = {600: ["=r"]}
+    plan = plan_of("[rest]\nbefore_s = 20\n" + TINY)
+    session = shown(plan, rig)
+    (lost,) = session.events("TRIGGERS_LOST")
+    assert lost.time_s - 100 == pytest.approx(400 / 60, abs=0.6)
+    assert session.log.ending and session.log.ending["codes_lost"] == 0
 
 
 def test_a_cable_that_comes_and_goes_is_waited_for_and_told_once(

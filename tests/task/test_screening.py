@@ -385,3 +385,15 @@ def test_whether_practice_is_refused_does_not_depend_on_the_seed(
         "p.toml:9: practice.pictures: dog, rose may be shown in the session too; practise with"
         " other pictures, or exclude these from the session"
     ]
+
+
+@pytest.mark.parametrize("no_too", [False, True])
+def test_questions_that_one_key_answers_are_told(no_too: bool, plan_of: PlanOf) -> None:
+    more = '[[screening.catch.question]]\ntext = "Was it a plant?"\nyes_groups = []\n'
+    plan = plan_of(
+        "[screening]\nrepeats = 4\nbreak_s = 0\n[screening.catch]\ndistance = [1, 2]\n"
+        '[[screening.catch.question]]\ntext = "Was it there?"\n'
+        'yes_groups = ["animal", "plant", "thing"]\n' + (more if no_too else "")
+    )
+    told = [w for w in plan.warnings if "whoever always presses that key scores 100 %" in w]
+    assert len(told) == (not no_too)

@@ -119,6 +119,10 @@ class PlayedPort:
             self._player.play(before_s, edges)
         return Sent(before_s, clock(), done)
 
+    def there(self) -> bool:
+        """As the port is."""
+        return self._line.there()
+
     def reopen(self) -> bool:
         """The rest of a train is dropped."""
         self._player.stop()

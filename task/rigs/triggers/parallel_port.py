@@ -44,6 +44,10 @@ class OpenParallelPort:
         self._apart.changed(value, sent.after_s)
         return sent
 
+    def there(self) -> bool:
+        """A parallel port does not tell."""
+        return True
+
     def reopen(self) -> bool:
         """Close, open, rest."""
         self._port = None

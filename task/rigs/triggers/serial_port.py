@@ -88,6 +88,10 @@ class SerialPort:
             self._wire.forget()
         return sent
 
+    def there(self) -> bool:
+        """Whether the port still answers."""
+        return self._wire.there()
+
     def reopen(self) -> bool:
         """Close, open, identify, rest; what waited in the port is dropped."""
         self._wire.close()

@@ -96,6 +96,13 @@ class Wire:
             return False
         return self.port.is_open is True
 
+    def there(self) -> bool:
+        """Whether the port can still be asked what came: one that was unplugged cannot."""
+        try:
+            return int(self.port.in_waiting) >= 0
+        except self._failed:
+            return False
+
     def forget(self) -> None:
         """Drop what the device said and nobody read."""
         if self.port.is_open:

@@ -16,6 +16,7 @@ from task.contract.sessionlog import Kind
 from task.plan import Block, Item, PictureItem, Plan, SoundItem, Step, TextItem, ToneItem, Trial
 from task.preflight.checks import MB, automatic, session_bytes
 from task.preflight.facts import Clock, Disk, Machine, Power, Screens, SerialDevice
+from task.preflight.layout import WHAT_TO_DO
 from task.preflight.lights import NAMES, Attempt, Check, worst
 from task.rigfile import RigFile
 from task.rigs.simulated import Robot, SimulatedDisplay, SimulatedPort
@@ -259,8 +260,7 @@ def test_what_has_no_room_is_red_and_nobody_can_answer_for_it() -> None:
         "layout",
         RED,
         "'a' needs a screen 30.0 degrees wide, 'b' too",
-        "write fewer words, make it smaller under [look], or correct width_cm and distance_cm in"
-        " the rig file",
+        WHAT_TO_DO,
         essential=True,
     )
 

@@ -60,7 +60,10 @@ def test_countdowns_and_the_banner_need_room_and_sounds_none() -> None:
     found = outside(
         plan(CountdownItem(3.0), ToneItem(440.0, 0.1), banner="not for patients"), room(3.0), {}
     )
-    assert [said.split(" needs ")[0] for said in found] == ["'10:00'", "'not for patients'"]
+    assert [said.split(" needs ")[0] for said in found] == [
+        "the countdown of a break",
+        "'not for patients'",
+    ]
 
 
 def test_a_turned_letter_is_measured_as_it_is_drawn() -> None:
@@ -108,6 +111,7 @@ def test_check_refuses_all_that_has_no_room() -> None:
     assert said.startswith(f"{LINE.text!r} needs a screen ") and "\n" not in said
     assert said.endswith(
         " degrees wide; this one has 9.5; write fewer words, make it smaller under [look], or"
-        " correct width_cm and distance_cm in the rig file"
+        " correct width_cm and distance_cm in the rig file (a session that is resumed needs a"
+        " screen like the one it was planned for)"
     )
     refuse_outside(plan(TextItem("a", 0.9)), screen, {})

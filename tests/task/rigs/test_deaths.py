@@ -20,7 +20,7 @@ from task.contract.sessionlog import LOG_NAME, SessionLog, read_log
 from task.rigs import x11
 
 ROOT = Path(__file__).parents[3]
-ROBOT = "a robot answers, and red checks are not heeded: no patient\n"
+ROBOT = "a robot answers: this is no session with a patient\n"
 PATIENCE_S = 60.0
 PROTOCOL = """schema = 1
 name = "short"

@@ -505,7 +505,7 @@ def test_without_a_display_it_is_one_sentence() -> None:
         text=True,
     )
     assert done.stdout.startswith("no window can be opened: Cannot connect to "), done.stderr
-    assert done.stdout.endswith("; is there a display (DISPLAY) with OpenGL?\n")
+    assert done.stdout.endswith("; is there a display with OpenGL? DISPLAY is ':987'\n")
 
 
 # The refresh rate ----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from task.rigs.triggers.apart import Apart
 from task.triggers import MODELS, Triggers
 
 Answer = Callable[[bytes], bytes]
-NOT_SERIAL = {"none", "parallel"}
+NOT_SERIAL = {"none", "parallel", "simulated"}
 
 
 def says_nothing(heard: bytes) -> bytes:
@@ -168,6 +168,12 @@ def test_a_pulled_cable_is_told_and_raises_nothing(port: TriggerPort, cable: Any
     port.set(0)
     assert not port.reopen()
     assert not port.set(7).done
+
+
+def test_a_pulled_cable_is_seen_without_a_code(port: TriggerPort, cable: Any) -> None:
+    assert port.there() and port.there()
+    cable.pull()
+    assert not port.there()
 
 
 def test_a_device_that_is_back_is_opened_identified_and_at_rest(
