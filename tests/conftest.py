@@ -1,9 +1,13 @@
-"""What several tests need: where the real recordings are, if they are here."""
+"""What several tests need: the real recordings, if they are here, and the pictures that ship."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from task.contract.catalog import Catalog, Picture
+from task.places import RECIPE
+from task.sets.recipe import read_recipe
 
 ROOT = Path(__file__).parent.parent
 
@@ -19,3 +23,14 @@ def shared_data() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture(scope="session")
+def objects() -> Catalog:
+    """The pictures that ship, as their recipe lists them; their files are not needed."""
+    pictures = {}
+    for entry in read_recipe(RECIPE).entries:
+        names = {c.removeprefix("name_"): n for c, n in entry.names.items() if n}
+        names["en"] = names.pop("name")
+        pictures[entry.id] = Picture(entry.id, Path("none"), "", entry.group, names)
+    return Catalog("objects", pictures, "")

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from task.bitmaps import BANNER_DEG, words
-from task.contract.catalog import Catalog, Picture
+from task.contract.catalog import Catalog
 from task.contract.sessionlog import Kind
 from task.flicker import flashes_per_s
 from task.fonts import undrawable
-from task.places import PROTOCOLS, RECIPE, RIGS
+from task.places import PROTOCOLS, RIGS
 from task.plan import CountdownItem, PictureItem, Plan, Screen, SoundItem, ToneItem
 from task.planning import plan_file
 from task.protocol import read_protocol
@@ -18,7 +18,6 @@ from task.rig import spacing_frames
 from task.rigfile import read_rig
 from task.room import px_per_deg
 from task.screening import right_answer
-from task.sets.recipe import read_recipe
 
 PROTOCOL_FILES = sorted(PROTOCOLS.glob("*.toml"))
 RIG_FILES = sorted(RIGS.glob("*.toml"))
@@ -34,17 +33,6 @@ MINIMAL = """schema = 1
 name = "mine"
 [screening]
 """
-
-
-@pytest.fixture(scope="module")
-def objects() -> Catalog:
-    """The pictures that ship, as their recipe lists them; their files are not needed here."""
-    pictures = {}
-    for entry in read_recipe(RECIPE).entries:
-        names = {c.removeprefix("name_"): n for c, n in entry.names.items() if n}
-        names["en"] = names.pop("name")
-        pictures[entry.id] = Picture(entry.id, Path("none"), "", entry.group, names)
-    return Catalog("objects", pictures, "")
 
 
 @pytest.fixture(scope="module")

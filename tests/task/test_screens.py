@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,11 +10,9 @@ from hypothesis import strategies as st
 
 from task import screens
 from task.bitmaps import BANNER_DEG, words
-from task.contract.catalog import Catalog, Picture
-from task.places import RECIPE
+from task.contract.catalog import Catalog
 from task.plan import BLANK, CountdownItem, PictureItem, Screen, SoundItem, TextItem, ToneItem
 from task.protocol import Protocol, Texts
-from task.sets.recipe import read_recipe
 
 ProtocolOf = Callable[[str], Protocol]
 
@@ -74,17 +71,6 @@ def assert_laid_out(screen: Screen, *, foot_deg: float = 0.3 + 2 * BANNER_DEG) -
         assert box.left >= -WIDTH_DEG / 2 and box.right <= WIDTH_DEG / 2, (screen, box)
         assert -HEIGHT_DEG / 2 + foot_deg <= box.bottom and box.top <= HEIGHT_DEG / 2, (screen, box)
         assert all(box.apart(other) for other in placed[:n]), screen
-
-
-@pytest.fixture(scope="module")
-def objects() -> Catalog:
-    """The pictures that ship, as their recipe lists them."""
-    pictures = {}
-    for entry in read_recipe(RECIPE).entries:
-        names = {c.removeprefix("name_"): n for c, n in entry.names.items() if n}
-        names["en"] = names.pop("name")
-        pictures[entry.id] = Picture(entry.id, Path("none"), "", entry.group, names)
-    return Catalog("objects", pictures, "")
 
 
 @pytest.fixture(scope="module")
