@@ -31,7 +31,7 @@ DESKS = (
     Desk(
         "TRIGGERS LOST",
         alarm=True,
-        about="Check the cable and the box",
+        about="Check the cable of the trigger box",
         going_on="go on without triggers",
     ),
     Desk("The triggers are back"),

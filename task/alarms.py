@@ -27,13 +27,13 @@ class Alarm:
 _ALARMS: Mapping[str, Alarm] = {
     TRIGGERS_LOST: Alarm(
         "TRIGGERS LOST",
-        "Check the cable and the box",
+        "Check the cable of the trigger box",
         "go on without triggers",
         "The triggers are back",
     ),
     BOX_LOST: Alarm(
         "RESPONSE BOX LOST",
-        "Check its cable",
+        "Check the cable of the response box",
         "go on with the keyboard",
         "The response box is back",
     ),
