@@ -8,35 +8,17 @@ spikes: those of a unit are sorted here.
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.readers.matlab import read_arrays, take_matrix, whole
-from analysis.recording import Units, unit_label
+from analysis.recording import QUALITY, Unit, Units, collect_units, unit_label
 from task.contract.errors import RecordingError
 
 _FILE = re.compile(r"A(?P<channel>\d+)_cells\.mat")
 _MEASURES = ("clust", "IsolDist", "SNR")
-_COLUMNS: dict[str, Any] = {
-    "channel": "int64",
-    "cell": "int64",
-    "cluster": "Int64",
-    "area": str,
-    "isolation_distance": "float64",
-    "snr": "float64",
-}
-
-
-class _Cell(NamedTuple):
-    channel: int
-    cell: int
-    cluster: int | None
-    isolation_distance: float
-    snr: float
-    spikes_s: NDArray[np.float64]
 
 
 def recognises(folder: Path) -> bool:
@@ -52,11 +34,7 @@ def read_units(folder: Path) -> Units:
     RecordingError
         If a file cannot be read or is none of OSort's, or two are of the same channel.
     """
-    cells = [cell for channel, path in _channels(folder) for cell in _cells(path, channel)]
-    rows = [(c.channel, c.cell, c.cluster, "", c.isolation_distance, c.snr) for c in cells]
-    labels = pd.Index([unit_label(c.channel, c.cell) for c in cells], dtype=str, name="unit")
-    table = pd.DataFrame(rows, columns=list(_COLUMNS), index=labels).astype(_COLUMNS)
-    return Units(table, tuple(cell.spikes_s for cell in cells))
+    return collect_units(u for channel, path in _channels(folder) for u in _cells(path, channel))
 
 
 def _channels(folder: Path) -> list[tuple[int, Path]]:
@@ -71,7 +49,7 @@ def _channels(folder: Path) -> list[tuple[int, Path]]:
     return sorted(found.items())
 
 
-def _cells(path: Path, channel: int) -> Iterator[_Cell]:
+def _cells(path: Path, channel: int) -> Iterator[Unit]:
     arrays = read_arrays(path, "spikes", "IsolDist_SNR")
     spikes = take_matrix(path, arrays, "spikes", columns=3)
     _check(path, spikes)
@@ -82,8 +60,9 @@ def _cells(path: Path, channel: int) -> Iterator[_Cell]:
         mine = spikes[spikes[:, 0] == cell]
         clusters = np.unique(mine[:, 1])
         cluster = int(clusters[0]) if len(clusters) == 1 else None
-        isolation, snr = quality.get(cluster, (np.nan, np.nan))
-        yield _Cell(channel, int(cell), cluster, isolation, snr, np.sort(mine[:, 2]) / 1e6)
+        label = unit_label(channel, int(cell))
+        measures = dict(zip(QUALITY, quality.get(cluster, ()), strict=False))
+        yield Unit(label, int(cell), mine[:, 2] / 1e6, channel, cluster, quality=measures)
 
 
 def _check(path: Path, spikes: NDArray[np.float64]) -> None:

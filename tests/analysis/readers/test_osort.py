@@ -91,6 +91,7 @@ def test_an_empty_file_is_no_units(tmp_path: Path, shape: tuple[int, int]) -> No
         "channel",
         "cell",
         "cluster",
+        "kind",
         "area",
         "isolation_distance",
         "snr",
