@@ -1,13 +1,12 @@
 """Put the events of a log on the clock of a recording, or say why that cannot be trusted.
 
 `sent` is what the log says was put on the lines, `seen` what the recording kept.  How the words are
-found is told in `matching`, how the two clocks are related in `clock`.  Here the result is judged:
-enough of the log explained on one clock, clearly more than on any rival one; otherwise it is
-refused, with what was found and what can be done.  What was measured and what was only inferred
-stays apart.
+found is told in `matching`, how the two clocks are related in `clock`, what must be reached in
+`evidence`.  Here the three come together: what was measured and what was only inferred stays apart,
+and runs of the log that were not found have no times.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,84 +14,26 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.clock import Clock, Times
+from analysis.evidence import LEAST_SHARE, WRONG_FILES, AlignmentRefused, Evidence, judge
+from analysis.identity import identify as identify
+from analysis.lines import EVERY, Lines
 from analysis.matching import (
     FEWEST_ROWS,
     TICK_SHORTEST_S,
     Match,
     agreeing,
-    clear_lead,
     find_match,
     find_places,
     log_tick,
     rival_rows,
 )
 from analysis.voting import Integers, NoOffset, Words, words_of
-from task.contract.codes import MAX_PRESENTATION, Code, announce_presentation, read_labels
-from task.contract.errors import UserError
 
-LEAST_SHARE = 0.5  # of the rows when the recording heard anything: 30 % may be lost, some replaced
 SILENCE_S = 5.0  # no word at all within this: the recording was off, which proves nothing
-LEAST_NUMBERED = 0.01  # of numbered rows: heavy losses leave few announcements whole
-MOST_PPM = 550.0  # quartz clocks stay below 100; up to 500 must pass, however short the run
-MOST_JUMPS = 3
 OUTSIDE_S = (
     1.0  # unexpected words are counted from this long before the first row to after the last
 )
-
-_WRONG_FILES = "check that this is the recording of this log, and the port that carried the codes"
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Why an alignment is believed, or not.
-
-    Attributes
-    ----------
-    rows : rows of the log that were sent (code above 0)
-    heard : of these, rows at times when the recording heard anything
-    matched : rows whose word was found on the clock
-    rival : rows that the best other clock explains
-    numbered, agreeing : matched rows that carry a number, and those whose word carries the same
-    contradicting : rows whose word, by code and time, carries another number
-    jumps : how often one of the clocks was set
-    drift_ppm : recording against log; NaN where no clock was found
-    tolerance_s : how near to the clock a word had to be
-    tick_s : step of the log's clock; NaN where it shows none by which its stamps are off
-    """
-
-    rows: int
-    heard: int = 0
-    matched: int = 0
-    rival: int = 0
-    numbered: int = 0
-    agreeing: int = 0
-    contradicting: int = 0
-    jumps: int = 0
-    drift_ppm: float = np.nan
-    tolerance_s: float = np.nan
-    tick_s: float = np.nan
-
-    @property
-    def share(self) -> float:
-        """Of the rows that could be heard, those explained."""
-        return self.matched / self.heard if self.heard else 0.0
-
-
-class AlignmentRefused(UserError):  # noqa: N818 - refusing is what it does; nothing is in error
-    """Log and recording cannot be brought together.
-
-    Attributes
-    ----------
-    what : what was found and what was needed
-    advice : what the user can do
-    evidence : the numbers
-    """
-
-    def __init__(self, what: str, advice: str, evidence: Evidence) -> None:
-        super().__init__(f"log and recording cannot be aligned: {what}; {advice}")
-        self.what = what
-        self.advice = advice
-        self.evidence = evidence
+RUN_ROWS = 5  # a run of which fewer were found has no clock
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,10 +48,16 @@ class Alignment:
     time_s : every row of `sent` on the recording's clock; index as `sent`
     measured : True where that is the recorded time of the row's own word, else it is inferred
     uncertainty_s : how far an inferred time may be off; 0 where measured
+        (infinite in a run that was not found: its times are NaN)
     lost, spurious : rows without a word, and words without a row, counted by code
-    replaced : lost rows with an unexpected word in their place, counted by codes (sent, seen)
+    missing, unexpected : the rows of `sent` that are lost, and of `seen` that are spurious
+    replaced : rows whose word arrived as another one, counted by codes (sent, seen): found without
+        the lines that are at fault, or lost with an unexpected word in their place
     clock : recording time as a function of log time
     evidence : the numbers behind the verdict
+    runs : of the log: index its number, `rows`, `matched`, `found`
+    port : the port that carried the codes; '' where recordings of this kind do not tell
+    lines : trigger lines that were left out because they cannot be trusted
     """
 
     pairs: pd.DataFrame
@@ -119,9 +66,14 @@ class Alignment:
     uncertainty_s: pd.Series
     lost: pd.Series
     spurious: pd.Series
+    missing: Integers
+    unexpected: Integers
     replaced: pd.Series
     clock: Clock
     evidence: Evidence
+    runs: pd.DataFrame
+    port: str = ""
+    lines: Lines = Lines()
 
     @property
     def drift_ppm(self) -> float:
@@ -144,6 +96,13 @@ class Alignment:
         residual_ms = self.pairs.loc[~placed, "residual_s"].abs() * 1e3
         pieces = len(self.clock.pieces)
         shape = "straight" if pieces == 1 else f"in {pieces} pieces, {self.clock.jumps} jumps"
+        absent = self.runs[~self.runs["found"]]
+        unfound = "".join(
+            f" Run {number} of the log ({row.rows} rows) was not found: its times are not known."
+            for number, row in zip(absent.index, absent.itertuples(), strict=True)
+        )
+        overridden = "".join(f" OVERRIDDEN: the check {name!r}." for name in found.overridden)
+        lines = f" {str(self.lines).capitalize()}." if self.lines else ""
         coarse = self.tick_s > TICK_SHORTEST_S
         steps = f"; the log's clock steps by {self.tick_s * 1e3:.3g} ms" if coarse else ""
         return (
@@ -152,18 +111,23 @@ class Alignment:
             f" unexpected; the best rival clock explains {found.rival} rows."
             f" The clock is {shape}: drift {self.drift_ppm:+.1f} ppm, residuals"
             f" {residual_ms.median():.2f} ms (median) and {residual_ms.quantile(0.99):.2f} ms"
-            f" (99 %){steps}."
+            f" (99 %){steps}.{lines}{unfound}{overridden}"
         )
 
 
-def align(sent: pd.DataFrame, seen: pd.DataFrame) -> Alignment:
+def align(
+    sent: pd.DataFrame, seen: pd.DataFrame, accept: Collection[str] = (), mask: int = EVERY
+) -> Alignment:
     """Bring a log and a recording together.
 
     Parameters
     ----------
     sent : rows of the log in its own order: `time_s`, `code` and, if the stream numbers itself,
-        `trial` (nullable; see `identify`).  Codes of 0 and below were never sent
-    seen : words of the recording, same columns, in any order; codes of 0 are rests
+        `trial` (nullable; see `identify`), if its clock may have begun anew, `run`.  Codes of 0 and
+        below were never sent
+    seen : words of the recording, `time_s`, `code`, `trial`, in any order; codes of 0 are rests
+    accept : checks of `evidence` that may fail
+    mask : the bits by which words are compared
 
     Raises
     ------
@@ -171,7 +135,7 @@ def align(sent: pd.DataFrame, seen: pd.DataFrame) -> Alignment:
         If too little, too scattered or too ambiguous evidence ties the two together.
     """
     numbered = "trial" in sent and "trial" in seen
-    log, words = words_of(sent, numbered), words_of(seen, numbered)
+    log, words = words_of(sent, numbered, mask), words_of(seen, numbered, mask)
     words = words[np.argsort(words.time_s, kind="stable")]
     if len(log) < FEWEST_ROWS or not len(words):
         raise _too_few(log, words)
@@ -184,18 +148,24 @@ def align(sent: pd.DataFrame, seen: pd.DataFrame) -> Alignment:
     every = np.arange(len(sent))
     inferred_s, uncertainty_s = match.clock.infer(stamps_s, _between(every, log.place))
     expected_s = inferred_s[log.place]
-    evidence = _weigh(log, words, match, expected_s, tick_s)
-    _judge(evidence)
+    run = sent["run"].to_numpy() if "run" in sent else np.ones(len(sent), np.int64)
+    evidence = _weigh(log, words, match, expected_s, tick_s, run[log.place])
+    evidence = replace(evidence, overridden=judge(evidence, accept))
     placed, doubt_s = find_places(log, words, match, expected_s)
     uncertainty_s[log.place] += doubt_s
     pairs = _pairs(log, words, match.word, placed, expected_s)
+    runs = _runs(run, log, match.word, expected_s, words)
+    unfound = ~runs["found"].to_numpy()[np.searchsorted(runs.index, run)]
+    inferred_s[unfound], uncertainty_s[unfound] = np.nan, np.inf
+    pairs = pairs[~unfound[pairs["sent"]]].reset_index(drop=True)
     scatter_s = float(pairs.loc[~pairs["placed"], "residual_s"].abs().quantile(0.95))
     measured = np.zeros(len(sent), bool)
     measured[pairs["sent"]] = True
     time_s = inferred_s.copy()
     time_s[pairs["sent"]] = seen["time_s"].to_numpy(float)[pairs["seen"]]
-    lost = log[np.flatnonzero(~measured[log.place])]
-    unsent = _unsent(words, pairs, expected_s)
+    sent_code, seen_code = (table["code"].to_numpy(np.int64) for table in (sent, seen))
+    lost = np.flatnonzero(~measured & (sent_code > 0))
+    unsent = _unsent(words, pairs, expected_s).place
     return Alignment(
         pairs,
         pd.Series(time_s, sent.index, name="time_s"),
@@ -203,67 +173,28 @@ def align(sent: pd.DataFrame, seen: pd.DataFrame) -> Alignment:
         pd.Series(
             np.where(measured, 0, uncertainty_s + scatter_s), sent.index, name="uncertainty_s"
         ),
-        _count(lost.code),
-        _count(unsent.code),
-        _replaced(lost, unsent, inferred_s, match.tolerance_s),
+        _count(sent_code[lost]),
+        _count(seen_code[unsent]),
+        lost,
+        unsent,
+        _replaced(
+            np.column_stack([sent_code[pairs["sent"]], seen_code[pairs["seen"]]]),
+            (inferred_s[lost], sent_code[lost]),
+            (seen["time_s"].to_numpy(float)[unsent], seen_code[unsent]),
+            match.tolerance_s,
+        ),
         match.clock,
         evidence,
+        runs,
     )
-
-
-def identify(codes: Sequence[int] | pd.Series, session: int | None = None) -> pd.Series:
-    """Number of the presentation that each word belongs to, for the column `trial`.
-
-    Parameters
-    ----------
-    codes : the stream, with or without rests
-    session : the session, where it is known from its log: words of others get no number
-
-    Returns
-    -------
-    Series of nullable integers, index as `codes`
-        `session * 2**14 + presentation`, so that no two sessions share a number.  An announcement
-        has the number that it announces, if it arrived whole.
-    """
-    values = np.asarray(codes, dtype=np.int64)
-    place = np.flatnonzero(values > 0)
-    stream = values[place].tolist()
-    sessions, presentations = _announced(stream, session)
-    if session is not None:
-        # Where our announcement was lost, one before it of another session must not hide our words.
-        unannounced = [Code.NOTE if word == Code.SESSION else word for word in stream]
-        ours = _announced(unannounced, session)[1]
-        theirs = (sessions != session) & (presentations >= 0)
-        sessions, presentations = np.full_like(sessions, session), np.where(theirs, -1, ours)
-    known = (sessions >= 0) & (presentations >= 0)
-    numbers = np.full(len(values), -1)
-    numbers[place[known]] = sessions[known] * MAX_PRESENTATION + presentations[known]
-    index = codes.index if isinstance(codes, pd.Series) else None
-    return pd.Series(numbers, index, dtype="Int64", name="trial").mask(numbers < 0)
-
-
-def _announced(stream: list[int], session: int | None) -> tuple[Integers, Integers]:
-    """Session and presentation of every word, -1 where unknown."""
-    labels = read_labels(stream, session)
-    at = np.array([label.position for label in labels], dtype=np.int64)
-    named = [-1 if label.session is None else label.session for label in labels]
-    latest = np.searchsorted(at, np.arange(len(stream)), side="right")
-    sessions = np.array([-1 if session is None else session, *named])[latest]
-    presentations = np.full(len(stream), -1)
-    presentations[at] = [-1 if n is None else n for n in (label.presentation for label in labels)]
-    for position in np.flatnonzero(np.array(stream) == Code.TRIAL).tolist():
-        words, announced = stream[position : position + 4], int(sessions[position])
-        if len(words) == 4 and announced >= 0:
-            presentation = (words[1] & 0x7F) << 7 | words[2] & 0x7F
-            if announce_presentation(announced, presentation) == tuple(words):
-                presentations[position : position + 4] = presentation
-    return sessions, presentations
 
 
 # Verdict
 
 
-def _weigh(log: Words, words: Words, match: Match, expected_s: Times, tick_s: float) -> Evidence:
+def _weigh(
+    log: Words, words: Words, match: Match, expected_s: Times, tick_s: float, run: Integers
+) -> Evidence:
     numbers = agreeing(log, words, match.word)
     found = match.word >= 0
     return Evidence(
@@ -274,11 +205,33 @@ def _weigh(log: Words, words: Words, match: Match, expected_s: Times, tick_s: fl
         numbered=int((log.number[found] > 0).sum()),
         agreeing=int((numbers > 0).sum()),
         contradicting=match.contradicted,
-        jumps=match.clock.jumps,
+        jumps=_jumps_within(match.clock, run),
         drift_ppm=match.clock.drift_ppm,
         tolerance_s=match.tolerance_s,
         tick_s=tick_s if match.step_s >= 0.9 * tick_s else np.nan,
     )
+
+
+def _jumps_within(clock: Clock, run: Integers) -> int:
+    """Jumps of a clock that are not between two runs, where the log's may have begun anew."""
+    return sum(run[at.last_row] == run[to.first_row] for at, to in clock.leaps)
+
+
+def _runs(
+    run: Integers, log: Words, word: Integers, expected_s: Times, words: Words
+) -> pd.DataFrame:
+    """What was found of each run of the log."""
+    numbers = np.unique(run)
+    at = np.searchsorted(numbers, run[log.place])
+    rows, heard, matched = (
+        np.bincount(at[some], minlength=len(numbers))
+        for some in (slice(None), _heard(words, expected_s), word >= 0)
+    )
+    found = (matched >= RUN_ROWS) & (matched >= LEAST_SHARE * heard)
+    if len(numbers) == 1:
+        found[:] = True
+    table = {"rows": rows, "matched": matched, "found": found}
+    return pd.DataFrame(table, pd.Index(numbers, name="run"))
 
 
 def _heard(words: Words, expected_s: Times) -> NDArray[np.bool_]:
@@ -290,64 +243,17 @@ def _heard(words: Words, expected_s: Times) -> NDArray[np.bool_]:
     return heard
 
 
-def _judge(found: Evidence) -> None:
-    """Refuse what does not convince.
-
-    Raises
-    ------
-    AlignmentRefused
-    """
-    if found.matched < FEWEST_ROWS or found.share < LEAST_SHARE:
-        raise AlignmentRefused(
-            f"on the best clock {found.matched} of {found.heard} rows have their word within"
-            f" {found.tolerance_s * 1e3:.0f} ms, and at least {FEWEST_ROWS} and"
-            f" {LEAST_SHARE:.0%} are needed",
-            _WRONG_FILES,
-            found,
-        )
-    few = LEAST_NUMBERED * found.numbered if found.numbered >= FEWEST_ROWS else 0
-    if found.agreeing < max(found.contradicting, few):
-        raise AlignmentRefused(
-            f"codes and times agree, but of {found.numbered} numbered rows {found.agreeing} have a"
-            f" word with the same number and {found.contradicting} one with another",
-            "this looks like another session of the same protocol; if the lines of the numbers were"
-            " dead, align without the column `trial`",
-            found,
-        )
-    if not clear_lead(found.matched, found.rival, found.heard):
-        raise AlignmentRefused(
-            f"the best clock explains {found.matched} rows, but one that is off by more than"
-            f" {4e3 * found.tolerance_s:.0f} ms explains {found.rival}: the words come too"
-            " regularly to tell the two apart",
-            "give the numbers of the presentations (column `trial`), or only the words of this run",
-            found,
-        )
-    if abs(found.drift_ppm) > MOST_PPM:
-        raise AlignmentRefused(
-            f"the clocks drift apart by {found.drift_ppm:+.0f} ppm, more than the {MOST_PPM:.0f}"
-            " that a sound pair of clocks may",
-            "check the sampling rate from which the recording's times were computed",
-            found,
-        )
-    if found.jumps > MOST_JUMPS:
-        raise AlignmentRefused(
-            f"log and recording agree only in {found.jumps + 1} pieces, each on a clock of its own",
-            _WRONG_FILES,
-            found,
-        )
-
-
 def _too_few(log: Words, words: Words) -> AlignmentRefused:
     rows = f"the log has {len(log)} rows with a code, and fewer than {FEWEST_ROWS} prove nothing"
     what = rows if len(words) else "the recording holds no words"
-    return AlignmentRefused(what, _WRONG_FILES, Evidence(rows=len(log)))
+    return AlignmentRefused(what, WRONG_FILES, Evidence(rows=len(log)))
 
 
 def _no_offset(log: Words, found: NoOffset) -> AlignmentRefused:
     return AlignmentRefused(
         f"no minute of the log fits: at best {found.votes} of {found.rows} rows have words of their"
         " codes at one offset between the clocks",
-        _WRONG_FILES,
+        WRONG_FILES,
         Evidence(rows=len(log)),
     )
 
@@ -389,12 +295,18 @@ def _count(codes: Integers) -> pd.Series:
     return pd.Series(count, pd.Index(values, name="code"), name="count")
 
 
-def _replaced(lost: Words, unsent: Words, inferred_s: Times, tolerance_s: float) -> pd.Series:
-    """Lost rows by their code and that of the unexpected word in their place."""
-    expected_s = inferred_s[lost.place]
-    after = np.searchsorted(unsent.time_s, expected_s - tolerance_s)
-    there = np.append(unsent.time_s, np.inf)[after] <= expected_s + tolerance_s
-    codes = np.column_stack([lost.code[there], unsent.code[after[there]]])
+def _replaced(
+    found: Integers,
+    lost: tuple[Times, Integers],
+    unsent: tuple[Times, Integers],
+    tolerance_s: float,
+) -> pd.Series:
+    """Rows by their code and that of their word, or of the unexpected word in their place."""
+    (expected_s, sent), (time_s, seen) = lost, unsent
+    after = np.searchsorted(time_s, expected_s - tolerance_s)
+    there = np.append(time_s, np.inf)[after] <= expected_s + tolerance_s
+    other = found[found[:, 0] != found[:, 1]]
+    codes = np.concatenate([other, np.column_stack([sent[there], seen[after[there]]])])
     values, count = np.unique(codes, axis=0, return_counts=True)
     index = pd.MultiIndex.from_arrays(list(values.T), names=["sent", "seen"])
     return pd.Series(count, index, name="count")

@@ -62,8 +62,13 @@ class Clock:
     @property
     def jumps(self) -> int:
         """How often one of the clocks was set by more than 10 ms."""
+        return len(self.leaps)
+
+    @property
+    def leaps(self) -> list[tuple[Piece, Piece]]:
+        """Neighbouring pieces between which one of the clocks was set."""
         pairs = zip(self.pieces, self.pieces[1:], strict=False)
-        return sum(abs(_step(before, after)) > JUMP_S for before, after in pairs)
+        return [pair for pair in pairs if abs(_step(*pair)) > JUMP_S]
 
     def to_recording(self, log_s: Times) -> Times:
         """Recording time of any log time, (n,); never falls, and NaN where it cannot be told.

@@ -20,39 +20,17 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from numpy.typing import NDArray
 
-from analysis.align import Alignment
+from analysis.alignment_figure import draw_residuals
 from analysis.axis import axis_weights, projections
 from analysis.findings import Imagining, Results, Tuning, Viewing
 from analysis.gather import Session
 from analysis.imagery import ImaginedCode
 from analysis.inference import LEVEL
+from analysis.palette import BLUE, DPI, GREY, INK, PALE, PALE_BLUE, PALE_RED, RED, STYLE, WIDTH_IN
 from analysis.responses import Window
 from task.contract.sessionlog import Kind
 
 Floats = NDArray[np.float64]
-
-# From the palette of Okabe and Ito, told apart by the colour-blind too.
-BLUE, RED, INK = "#0072B2", "#D55E00", "#222222"
-GREY, PALE, PALE_BLUE, PALE_RED = "#8a8a8a", "#cfcfcf", "#dcebf5", "#fae3d4"
-
-WIDTH_IN = 9.6  # of the page's column
-_DPI = 200  # of dots and ticks that are drawn as pixels: two for each of the page's
-_STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8.5,
-    "axes.titlesize": 9,
-    "axes.labelsize": 8.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.linewidth": 0.8,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "svg.hashsalt": "imagery",
-    "svg.fonttype": "path",
-}
 
 MOST_RUNS = 4
 SHARE_COMPARED = 5  # response curves: the fifth of the pictures highest and lowest on the axis
@@ -68,7 +46,7 @@ class Drawing:
 
 def _drawing(figure: Figure, alt: str) -> Drawing:
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", dpi=_DPI, metadata={"Date": None, "Creator": None})
+    figure.savefig(stream, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
     text = re.sub(r"\s*\n\s*", " ", stream.getvalue()).replace("base64, ", "base64,")
     return Drawing("data:image/svg+xml," + quote(text, safe=" =:/;,.()+-"), alt)
 
@@ -91,11 +69,11 @@ def residuals(results: Results) -> Drawing:
     """Recorded less expected time of every word, over time, for the runs of `shown_runs`."""
     runs = [(s.name, run) for s in results.gathered.sessions for run in s.runs]
     chosen = [runs[n] for n in shown_runs(results.document["alignment"])]
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, 0.4 + 1.4 * len(chosen)))
         axes = figure.subplots(len(chosen), 1, squeeze=False)[:, 0]
         for ax, (session, run) in zip(axes, chosen, strict=True):
-            _residuals(ax, run.alignment)
+            draw_residuals(ax, run.alignment)
             ax.set_title(f"{session}, {run.name}", loc="left")
         axes[-1].set_xlabel("minutes since the first code in the recording")
         height = figure.get_figheight()
@@ -105,26 +83,9 @@ def residuals(results: Results) -> Drawing:
         return _drawing(figure, "Residuals of the alignment over time, run by run")
 
 
-def _residuals(ax: Axes, found: Alignment) -> None:
-    time_s = found.time_s.to_numpy()
-    minutes = (time_s - time_s[found.pairs["sent"]].min()) / 60
-    at = minutes[found.pairs["sent"]]
-    residual_ms = found.pairs["residual_s"].to_numpy() * 1e3
-    placed = found.pairs["placed"].to_numpy()
-    reach = max(1.0, 1.1 * float(np.abs(residual_ms[~placed]).max(initial=0.0)))
-    lost = minutes[~found.measured.to_numpy()]
-    lost = lost[(lost > 0) & (lost < at.max())]
-    ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
-    ax.plot(at[~placed], residual_ms[~placed], ".", color=BLUE, markersize=2.5, rasterized=True)
-    beyond = residual_ms[placed].clip(-0.95 * reach, 0.95 * reach)
-    ax.plot(at[placed], beyond, "^", color=RED, markersize=5)
-    ax.plot(lost, np.full(len(lost), -0.95 * reach), "|", color=INK, markersize=8)
-    ax.set(ylim=(-reach, reach), xlim=(0, at.max()), ylabel="residual (ms)")
-
-
 def clocks(alignment: Sequence[Mapping[str, Any]]) -> Drawing:
     """Drift and residuals of all runs, where they are too many to be drawn one by one."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, 2.5))
         left, right = figure.subplots(1, 2)
         left.hist([run["drift_ppm"] for run in alignment], bins=40, color=BLUE)
@@ -150,7 +111,7 @@ def left_out_r2(viewings: Sequence[Viewing]) -> Drawing:
     rows = -(-len(viewings) // columns)
     highest = max(float(v.fit.r2.max()) for v in viewings)
     edges = np.linspace(-0.15, max(0.3, highest) + 0.01, 34)
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         size = (WIDTH_IN, 0.4 + 1.9 * rows) if columns > 1 else (WIDTH_IN / 2, 2.6)
         figure = Figure(figsize=size)
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -193,7 +154,7 @@ def imagined_r(imagining: Imagining, tuned: Iterable[str]) -> Drawing:
         "projection on the orthogonal axis": code.orthogonal,
         "rate when the picture was seen": code.viewing,
     }
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, 4.3))
         grid = figure.subplots(2, 3)
         for (over, under), (name, answer) in zip(grid.T, asked.items(), strict=True):
@@ -264,7 +225,7 @@ def unit(results: Results, tuning: Tuning) -> Drawing:
     imagined = [
         i for i in results.imaginings if i.pool == tuning.pool and tuning.unit in i.trials.during
     ]
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         height = 0.15 + 2.6 * (1 + len(imagined))
         figure = Figure(figsize=(WIDTH_IN, height))
         grid = figure.add_gridspec(

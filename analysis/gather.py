@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.align import Alignment, align, identify
+from analysis.align import Alignment
+from analysis.identity import identify
+from analysis.locate import Choice, locate
 from analysis.readers import read_events, read_log, read_units
 from analysis.readers.values import Row, read_vector
 from analysis.recording import Units
@@ -150,8 +152,8 @@ def _own_session(
     file: StudyFile, name: str, entry: OwnSession, log: SessionLog
 ) -> tuple[Session, list[Skipped]]:
     folder = file.folder
-    sent, seen = _streams(log, read_events(folder / entry.recording))
-    alignment = align(sent, seen)
+    events = read_events(folder / entry.recording)
+    alignment = locate(coded_table(log), events, log.header.session, choice_of(entry))
     subject = log.header.subject
     shown = _own_trials(log, alignment)
     if shown.empty:
@@ -162,11 +164,11 @@ def _own_session(
     # Cell numbers of two sortings mean nothing to each other.
     recording = subject if file.study.sorted_together else name
     session = Session(name, subject, recording, units, (run,))
-    return session, list(_own_losses(name, log, len(shown) - len(trials), seen, alignment))
+    return session, list(_own_losses(name, log, len(shown) - len(trials), events, alignment))
 
 
 def _own_losses(
-    name: str, log: SessionLog, outside: int, seen: pd.DataFrame, alignment: Alignment
+    name: str, log: SessionLog, outside: int, events: pd.DataFrame, alignment: Alignment
 ) -> Iterator[Skipped]:
     """What a session should have and has not."""
     if outside:
@@ -174,23 +176,28 @@ def _own_losses(
     if log.ending is not None and log.ending.get("how") == "completed":
         return
     how = "was cut short" if log.ending is None else f"ended {log.ending.get('how')!r}"
-    last = alignment.pairs["seen"].max()
-    after = int(seen["trial"].iloc[last + 1 :].notna().sum())
+    later = events.iloc[alignment.pairs["seen"].max() + 1 :]
+    later = later[(later["code"] != 0) & (later["port"] == alignment.port)]
+    after = int(identify(later["code"], log.header.session).notna().sum())
     more = f"; {after} more of its codes are in the recording" if after else ""
     yield Skipped(name, f"the session {how}: what came after stands in no log{more}")
 
 
-def _streams(log: SessionLog, events: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What was sent and what was seen, each with the presentation it belongs to."""
-    sent = pd.DataFrame(
-        [(e.time_s, e.code) for e in _coded(log)], columns=["time_s", "code"]
-    ).astype({"time_s": float, "code": "int64"})
-    seen = events.loc[events["code"] != 0, ["time_s", "code"]].reset_index(drop=True)
-    number = log.header.session
-    return (
-        sent.assign(trial=identify(sent["code"], number).to_numpy()),
-        seen.assign(trial=identify(seen["code"], number).to_numpy()),
-    )
+def choice_of(entry: OwnSession | Sessions) -> Choice:
+    """What the study decides about an alignment."""
+    start_s, stop_s = entry.between_s or (-np.inf, np.inf)
+    return Choice(entry.port, (start_s, stop_s), entry.accept)
+
+
+def coded_table(log: SessionLog) -> pd.DataFrame:
+    """Every event that put a code on the lines: `time_s`, `code`, `run` (1, 2, ...)."""
+    rows, run = [], 0
+    for event in log.events:
+        run += event.name == "RUN"
+        if event.code is not None:
+            rows.append((event.time_s, event.code, max(run, 1)))
+    table = pd.DataFrame(rows, columns=["time_s", "code", "run"])
+    return table.astype({"time_s": float, "code": "int64", "run": "int64"})
 
 
 def _coded(log: SessionLog) -> list[Event]:
@@ -373,9 +380,11 @@ def _their_run(
     file: StudyFile, number: int, run: Run, row: Row, events: pd.DataFrame
 ) -> tuple[RunOfTrials, int]:
     """A run, and how many of its trials were not recorded."""
+    spec = file.study.sessions
+    assert spec
     words = events[events["code"] != 0].reset_index(drop=True)
     sent = _their_log(file, number, run, row, words)
-    alignment = align(sent[["time_s", "code"]], words[["time_s", "code"]])
+    alignment = locate(sent[["time_s", "code"]], words, choice=choice_of(spec))
     _check_run(file, number, run, row, words, alignment)
     onset = sent["code"].to_numpy() == file.study.codes[run.onset]
     items = _images(file, number, run, row, int(onset.sum()))

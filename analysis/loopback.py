@@ -8,7 +8,7 @@ analysis does it (`analysis.align`).  Two computers share no zero of time: what 
 is how much they scatter about the common clock, not how late all of them are.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.align import Alignment, AlignmentRefused, align, identify
+from analysis.align import Alignment
+from analysis.evidence import AlignmentRefused
+from analysis.gather import coded_table
 from analysis.lights import Row, counted, green, red, times, worst, yellow
-from analysis.photodiode import Edges, find_edges, match_light, spread
+from analysis.locate import AS_FOUND, Choice, locate
+from analysis.patch import patch_light
+from analysis.photodiode import Edges, spread
 from analysis.photodiode import Light as Seen
-from analysis.planned import RUN_TIME_NAMES
 from analysis.readers import read_events
 from analysis.readers.traces import read_trace
 from analysis.trace import Trace
 from analysis.verify import read_sound_log
 from task.contract.codes import SWEEP_VALUES
-from task.contract.errors import AnalysisError, UserError
+from task.contract.errors import UserError
 from task.contract.lights import Light
-from task.contract.sessionlog import Event, SessionLog
+from task.contract.sessionlog import SessionLog
 
 SCHEMA = 1
 JITTER_S = 0.001  # USB schedules in frames of 1 ms: more scatter than this has another cause
@@ -39,7 +42,6 @@ USUAL_LIGHT_S = (0.002, 0.0075)
 SLOW_LIGHT_S = 0.040
 USUAL_SD_S = 0.00055
 LARGE_RIPPLE = 0.5
-_NO_STEPS = RUN_TIME_NAMES | {"SESSION", "TRIAL", "SWEEP", "REST"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,11 @@ class _Findings:
 
 
 def evaluate(
-    session: Path, recording: Path, photodiode: Path | None = None, threshold: str = "auto"
+    session: Path,
+    recording: Path,
+    photodiode: Path | None = None,
+    threshold: str = "auto",
+    choice: Choice = AS_FOUND,
 ) -> Loopback:
     """Hold a recording of a session against its log, and a photodiode's trace against both.
 
@@ -95,6 +101,7 @@ def evaluate(
     recording : an events file, or the folder with one
     photodiode : a trace (`analysis.readers.traces`)
     threshold : where an edge of the trace is timed, in its units; "auto" for halfway
+    choice : what the user decided about the alignment
 
     Raises
     ------
@@ -106,9 +113,9 @@ def evaluate(
     log = read_sound_log(session)
     events = read_events(recording)
     found = _Findings()
-    sent, seen = _streams(log, events)
+    sent = _sent(log)
     try:
-        aligned = align(sent[["time_s", "code", "trial"]], seen)
+        aligned = locate(sent, events, log.header.session, choice)
     except AlignmentRefused as refusal:
         return Loopback(session.name, (red("codes", str(refusal)),), {})
     found.rows += _codes(aligned, sent, found.numbers)
@@ -116,7 +123,7 @@ def evaluate(
     found.rows.append(_lines(aligned, sent, found.numbers))
     found.rows.append(_pulses(_on_their_port(events, aligned), found.numbers))
     if photodiode:
-        _light(log, aligned, sent, read_trace(photodiode), halfway, found)
+        _light(log, aligned, read_trace(photodiode), halfway, found)
     return Loopback(session.name, tuple(found.rows), found.numbers, found.rig_line)
 
 
@@ -129,18 +136,11 @@ def _halfway(threshold: str) -> float | None:
         raise UserError(f"threshold {threshold!r}: give a number, or auto") from None
 
 
-def _streams(log: SessionLog, events: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Codes sent, with what the log says of them; codes seen, without rests."""
-    coded = [e for e in log.events if e.code]
-    rows = [(e.time_s, e.code, e.name, bool(e.detail.get("lost"))) for e in coded]
-    sent = pd.DataFrame(rows, columns=["time_s", "code", "name", "lost"])
-    sent = sent.astype({"time_s": float, "code": "int64", "lost": bool})
-    seen = events.loc[events["code"] != 0, ["time_s", "code"]].reset_index(drop=True)
-    number = log.header.session
-    return (
-        sent.assign(trial=identify(sent["code"], number).to_numpy()),
-        seen.assign(trial=identify(seen["code"], number).to_numpy()),
-    )
+def _sent(log: SessionLog) -> pd.DataFrame:
+    """Codes sent, with what the log says of them."""
+    coded = [e for e in log.events if e.code is not None]
+    lost = [bool(e.detail.get("lost")) for e in coded]
+    return coded_table(log).assign(name=[e.name for e in coded], lost=lost)
 
 
 # Codes -------------------------------------------------------------------------------------------
@@ -226,9 +226,7 @@ def _lines(aligned: Alignment, sent: pd.DataFrame, numbers: dict[str, Any]) -> R
 
 def _on_their_port(events: pd.DataFrame, aligned: Alignment) -> pd.DataFrame:
     """Events of the port that carried the codes, rests included."""
-    words = events[events["code"] != 0]
-    port = words["port"].iloc[aligned.pairs["seen"].to_numpy()].mode()[0]
-    theirs: pd.DataFrame = events[events["port"] == port]
+    theirs: pd.DataFrame = events[events["port"] == aligned.port]
     return theirs.sort_values("time_s", kind="stable")
 
 
@@ -268,22 +266,13 @@ def _pulses(events: pd.DataFrame, numbers: dict[str, Any]) -> Row:
 def _light(
     log: SessionLog,
     aligned: Alignment,
-    sent: pd.DataFrame,
     trace: Trace,
     halfway: float | None,
     found: _Findings,
 ) -> None:
-    onsets = _onsets(log, aligned)
-    edges = find_edges(trace, halfway)
-    if not len(edges.time_s):
-        raise AnalysisError("the trace never changes between its two levels")
-    if trace.own_clock:
-        onsets = _on_clock_of(onsets, edges)
-    recorded = onsets[_covered(onsets, trace)].reset_index(drop=True)
-    if recorded.empty:
-        raise AnalysisError("the trace does not cover a single screen change of the session")
-    seen = match_light(recorded, edges)
-    found.rows.append(_trace(trace, edges, len(onsets) - len(recorded), found.numbers))
+    patch = patch_light(log, aligned, trace, halfway)
+    seen = patch.light
+    found.rows.append(_trace(trace, patch.edges, patch.outside, found.numbers))
     found.rows += _matches(seen, found.numbers)
     if trace.own_clock:
         said = (
@@ -299,69 +288,6 @@ def _light(
     if told["n"]:
         found.rows.append(_usual(told))
         found.rig_line = _rig_line(told, log)
-
-
-def _onsets(log: SessionLog, aligned: Alignment) -> pd.DataFrame:
-    """Screen changes that the patch shows: `time_s` on the recording's clock, `lit`, `measured`.
-
-    Raises
-    ------
-    AnalysisError
-        If the log tells of no patch.
-    """
-    coded = [e for e in log.events if e.code]
-    chosen = [n for n, e in enumerate(coded) if _changes_patch(e)]
-    if not chosen:
-        raise AnalysisError(
-            "the log tells of no patch: put `sync_patch` into the rig file and record a session"
-        )
-    table = pd.DataFrame(
-        {
-            "time_s": aligned.time_s.to_numpy()[chosen],
-            "lit": [int(coded[n].detail["lit"]) for n in chosen],
-            "measured": aligned.measured.to_numpy()[chosen],
-        }
-    )
-    return table.sort_values("time_s", kind="stable", ignore_index=True)
-
-
-def _changes_patch(event: Event) -> bool:
-    lit = event.detail.get("lit")
-    return isinstance(lit, int) and event.name not in _NO_STEPS
-
-
-def _on_clock_of(onsets: pd.DataFrame, edges: Edges) -> pd.DataFrame:
-    """Onsets on the clock of a trace that has its own, found by the rhythm of its edges.
-
-    Raises
-    ------
-    AnalysisError
-        If the rhythm is not to be found.
-    """
-    sent = pd.DataFrame({"time_s": onsets["time_s"], "code": 2 - onsets["lit"]})
-    for rising, falling in ((1, 2), (2, 1)):
-        seen = pd.DataFrame(
-            {"time_s": edges.time_s, "code": np.where(edges.rising, rising, falling)}
-        )
-        try:
-            # The fitted clock: an onset's own edge must not tell when it was expected.
-            return onsets.assign(time_s=align(sent, seen).to_recording(sent["time_s"]))
-        except AlignmentRefused as refusal:
-            why = refusal.what
-    raise AnalysisError(
-        f"the trace has its own clock, and its edges do not tell where the session lies: {why};"
-        " record the photodiode on the recorder that has the codes"
-    )
-
-
-def _covered(onsets: pd.DataFrame, trace: Trace) -> Sequence[bool]:
-    """Onsets with trace around them."""
-    time_s = onsets["time_s"].to_numpy()
-    inside = np.zeros(len(time_s), bool)
-    for piece in trace.pieces:
-        inside |= (time_s >= piece.start_s) & (time_s < piece.stop_s - 0.1)
-    covered: list[bool] = inside.tolist()
-    return covered
 
 
 def _trace(trace: Trace, edges: Edges, outside: int, numbers: dict[str, Any]) -> Row:

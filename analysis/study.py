@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
+from analysis.evidence import Check
 from analysis.readers.values import Row, read_rows
 from task.contract.errors import AnalysisError, Fault, FileError
 from task.contract.settings import Settings, Table, parse, read_settings
@@ -28,17 +29,34 @@ Template = Annotated[str, Field(min_length=1)]
 Window = tuple[float, float]
 
 
-class OwnSession(Table):
+class _Aligned(Table):
+    """What a study decides about alignments, where the program would find out or refuse."""
+
+    port: str = Field("", description="the only port of the recording to look at; all if not said")
+    between_s: tuple[float, float] | None = Field(
+        None, description="the only stretch of the recording to look at, on its clock"
+    )
+    accept: tuple[Check, ...] = Field(
+        (), description="checks of the alignment that may fail; the report says so"
+    )
+
+
+class OwnSession(_Aligned):
     """A session of ours and the recording made of it."""
 
     log: str = Field(description="the session folder, or its session.jsonl")
     recording: str = Field(description="folder of the recording: events and sorted units")
+    photodiode: str | None = Field(
+        None,
+        description="the photodiode's trace, `file` or `file:channel`, in the folder of the"
+        " recording or beside the study; onsets are then when light came, not when codes did",
+    )
     pool: str | None = Field(
         None, description="sessions with the same text are analysed as one; the patient if not said"
     )
 
 
-class Sessions(Table):
+class Sessions(_Aligned):
     """Somebody's sessions: a table with a row for each."""
 
     table: Template = Field(description="a .csv, or file.mat:structure")

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import timing
-from analysis.figures import BLUE, GREY, INK, PALE_BLUE, RED
+from analysis.palette import BLUE, GREY, INK, PALE_BLUE, RED
 from analysis.verify import Verification
 from task.contract.errors import UserError
 from task.contract.sessionlog import Event

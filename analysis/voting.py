@@ -75,9 +75,14 @@ class NoOffset(Exception):  # noqa: N818 - turned into a refusal by `align`
         self.rows = rows
 
 
-def words_of(table: pd.DataFrame, numbered: bool) -> Words:
-    """The rows of a table (`time_s`, `code`, if `numbered` also `trial`) whose code is above 0."""
-    code = table["code"].to_numpy(np.int64)
+def words_of(table: pd.DataFrame, numbered: bool, mask: int) -> Words:
+    """The rows of a table whose code, by the bits of the mask, is above 0.
+
+    Parameters
+    ----------
+    table : `time_s`, `code`, if `numbered` also `trial`
+    """
+    code = table["code"].to_numpy(np.int64) & mask
     place = np.flatnonzero(code > 0)
     code = code[place]
     number = np.full(len(code), -1)
@@ -119,6 +124,34 @@ def rival_times(log: Words, words: Words, width_s: float) -> list[Times]:
         chain = _chain(votes, width_s, 0.0, STEADY_PPM * 1e-6)
         rivals.append(_times(chain, log.time_s, 0.0))
     return rivals
+
+
+def minute_votes(log: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
+    """Which offsets the rows of every minute have in common, whether or not they are enough.
+
+    Parameters
+    ----------
+    log, words : `time_s`, `code`
+
+    Returns
+    -------
+    A row for each offset that stands out: `log_s` (middle of the minute, from the first row),
+    `offset_s`, `share` of the minute's rows, `best` of its minute
+    """
+    sent, seen = (words_of(table, False, CODES - 1) for table in (log, words))
+    votes = _vote(sent, seen, _minutes(sent.time_s), VOTE_WIDTH_S, share=0.0)
+    rows = np.bincount(_minutes(sent.time_s))[votes.minute] if len(votes) else votes.votes
+    table = pd.DataFrame(
+        {
+            "minute": votes.minute,
+            "log_s": votes.middle_s,
+            "offset_s": votes.offset_s,
+            "share": np.minimum(votes.votes / rows, 1),
+        }
+    )
+    most = table.groupby("minute")["share"].transform("max")
+    first = ~table.assign(top=table["share"] == most).duplicated(["minute", "top"])
+    return table.assign(best=(table["share"] == most) & first).drop(columns="minute")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,7 @@ end in one message and exit code 2; every other exception is ours and keeps its 
 """
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from task.console import (
     faults_of,
     plan_table,
     progress,
+    say_codes,
     say_headlines,
     say_outcome,
     say_rig,
@@ -537,6 +539,43 @@ def loopback(
     if found.rig_line and not as_json:
         console.print(f"for the rig file:\n{escape(found.rig_line)}")
     if found.light == "red":
+        sys.exit(2)
+
+
+@app.command()
+def align(
+    session: Annotated[Path, typer.Argument(help="a session folder, or any log of codes")],
+    recording: Annotated[Path, typer.Argument(help="an events file, or a folder with one")],
+    port: Annotated[str, typer.Option(help="the only port to look at")] = "",
+    between: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="the only stretch to look at: two times of the recording, s"),
+    ] = None,
+    accept: Annotated[
+        list[str] | None, typer.Option(help="a check that may fail, by name; recorded")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the same, with every number")] = False,
+    plot: Annotated[Path | None, typer.Option(help="a picture of it: .png, .svg or .pdf")] = None,
+) -> None:
+    """Bring a log and a recording together, or say why that cannot be trusted."""
+    from analysis.alignment_figure import write_alignment, write_refusal
+    from analysis.alignment_report import codes_table, report_alignment
+    from analysis.locate import Choice
+
+    choice = Choice(port, between or (-math.inf, math.inf), tuple(accept or ()))
+    report = report_alignment(session, recording, choice)
+    say_rows(report.rows, report.document if as_json else None)
+    if report.found and not as_json:
+        say_codes(codes_table(report.log, report.found))
+    if plot:
+        title = f"{session.name} on {recording.name}"
+        if report.found:
+            write_alignment(plot, report.found, report.log, report.events, title)
+        elif report.refusal:
+            write_refusal(plot, report.refusal, report.log, report.events, title)
+        if not as_json:
+            console.print(f"picture  {plot}")
+    if report.refusal:
         sys.exit(2)
 
 

@@ -190,6 +190,17 @@ def say_rows(rows: Sequence[Any], document: Mapping[str, Any] | None) -> None:
     console.print(table)
 
 
+def say_codes(table: Any) -> None:
+    """Counts by code, as a table."""
+    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for name in ("code", *table.columns):
+        shown.add_column(name.replace("_", " "), justify="left" if name == "name" else "right")
+    for code, row in table.iterrows():
+        cells = [str(code), *(escape(str(value)) if value else "" for value in row)]
+        shown.add_row(*cells)
+    console.print(shown)
+
+
 # Words and bars ------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from analysis.readers import lab_log, matlab_events, neuralynx, osort, session_log
 from analysis.readers.areas import AREAS_NAME, read_areas
 from analysis.recording import Units
+from task.contract import sessionlog
 from task.contract.errors import LogError, RecordingError, UserError
 
 _Readers = Sequence[tuple[Callable[[Path], bool], Callable[..., Any]]]
@@ -122,6 +123,19 @@ def read_log(path: Path) -> pd.DataFrame:
     known = "session folders of this program, and text files with lines time;code;note;"
     log: pd.DataFrame = _reader(path, LOGS, LogError, known)(path)
     return log
+
+
+def session_number(path: Path) -> int | None:
+    """The number that a session's codes announce; None where the log is not one of ours.
+
+    Raises
+    ------
+    LogError
+        If it is one of ours and cannot be read.
+    """
+    if not session_log.recognises(path):
+        return None
+    return sessionlog.read_log(path).header.session
 
 
 def _reader(

@@ -1,0 +1,260 @@
+"""Where in a recording a log lies: on which port, in which stretch, through which lines.
+
+A recording holds the words of several ports, perhaps of several attempts, of other tasks, and of
+lines that are dead or float.  Every port is tried by itself.  Where the words of a port do not
+convince as they are, they are compared without the lines that may be at fault; where they do, what
+arrived tells which lines are.  The alignment that explains most is taken, by the same checks in
+every case, and what else the recording holds is listed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from analysis.align import Alignment, align
+from analysis.evidence import CHECKS, AlignmentRefused
+from analysis.identity import identify
+from analysis.lines import Integers, Lines, find_lines, restored, suspects
+from task.contract.errors import UserError
+
+PAUSE_S = 60.0  # so long without a word, and a new stretch begins
+FEW_STARTS = 3  # a code that the log has more often does not begin an attempt
+COLUMNS = ("start_s", "stop_s", "port", "run", "words", "matched")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user decided, where the program would find out or refuse.
+
+    Attributes
+    ----------
+    port : the only port to look at, '' for all
+    between_s : the only stretch of the recording to look at, half-open, on its clock
+    accept : checks that may fail
+    """
+
+    port: str = ""
+    between_s: tuple[float, float] = (-np.inf, np.inf)
+    accept: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.accept) - set(CHECKS))
+        if unknown:
+            raise UserError(f"there is no check {unknown[0]!r}; the checks are {', '.join(CHECKS)}")
+
+
+AS_FOUND = Choice()
+
+
+def locate(
+    log: pd.DataFrame, events: pd.DataFrame, session: int | None = None, choice: Choice = AS_FOUND
+) -> Alignment:
+    """The alignment of a log with whatever of a recording belongs to it.
+
+    Parameters
+    ----------
+    log : `time_s`, `code` and, if there are several, `run`; in its own order
+    events : `time_s`, `code`, `port` and, if known, `run`; in the order of the file
+    session : the number that the log's stream announces, if it is one of ours
+    choice : what the user decided
+
+    Returns
+    -------
+    Alignment, whose `pairs.seen` and `unexpected` are rows of `events`
+
+    Raises
+    ------
+    AlignmentRefused
+        If no port convinces: the refusal of the one that explains most.
+    UserError
+        If there is no such port.
+    """
+    found: list[Alignment] = []
+    refused: list[AlignmentRefused] = []
+    for port, rows in _ports(events, choice):
+        seen = events.iloc[rows][["time_s", "code"]].reset_index(drop=True)
+        try:
+            best = _through_lines(log, seen, session, choice)
+        except AlignmentRefused as refusal:
+            refused.append(refusal)
+            continue
+        pairs = best.pairs.assign(seen=rows[best.pairs["seen"].to_numpy()])
+        found.append(replace(best, pairs=pairs, unexpected=rows[best.unexpected], port=port))
+    if not found:
+        closest = max(refused, key=lambda refusal: refusal.evidence.matched)
+        raise closest.after(_tried(log, events, choice))
+    return max(found, key=lambda one: len(one.pairs))
+
+
+def _ports(events: pd.DataFrame, choice: Choice) -> list[tuple[str, Integers]]:
+    """Ports, and the rows of their words within the stretch; never none."""
+    port, time_s = events["port"].to_numpy(object), events["time_s"].to_numpy(float)
+    known = [str(name) for name in dict.fromkeys(port.tolist())]
+    if choice.port and choice.port not in known:
+        listed = ", ".join(map(repr, known)) or "none"
+        raise UserError(f"the recording has no port {choice.port!r}; it has {listed}")
+    start_s, stop_s = choice.between_s
+    within = (time_s >= start_s) & (time_s < stop_s)
+    chosen = [choice.port] if choice.port else known or [""]
+    return [(name, np.flatnonzero(within & (port == name))) for name in chosen]
+
+
+def _tried(log: pd.DataFrame, events: pd.DataFrame, choice: Choice) -> str:
+    """Ports and lines that were looked at."""
+    sent, said = log["code"].to_numpy(np.int64), []
+    for port, rows in _ports(events, choice):
+        words = events["code"].to_numpy(np.int64)[rows]
+        words = words[words > 0]
+        name = f"port {port!r}" if port else "the recording"
+        guesses = _guesses(sent, words)
+        said.append(
+            f"{name} ({len(words)} words)"
+            + (f", also without {len(guesses)} sets of suspect lines" if guesses else "")
+        )
+    return "; ".join(said)
+
+
+def _guesses(sent: Integers, words: Integers) -> list[Lines]:
+    """What the lines may have done."""
+    sent, words = sent[sent > 0], words[words > 0]
+    return list(suspects(sent, words)) if len(sent) and len(words) else []
+
+
+# Lines -------------------------------------------------------------------------------------------
+
+
+def _through_lines(
+    log: pd.DataFrame, seen: pd.DataFrame, session: int | None, choice: Choice
+) -> Alignment:
+    """The words of one port as they are, or without lines that are at fault."""
+    try:
+        best = _compared(log, seen, Lines(), session, choice)
+    except AlignmentRefused as refusal:
+        best = _without_suspects(log, seen, session, choice, refusal)
+    lines = find_lines(_arrived(log, seen, best))
+    if lines.mask == best.lines.mask:
+        return replace(best, lines=lines) if lines else best
+    if not lines:
+        return best
+    try:
+        exact = _compared(log, seen, lines, session, choice)
+    except AlignmentRefused:
+        return best
+    return exact if len(exact.pairs) >= len(best.pairs) else best
+
+
+def _without_suspects(
+    log: pd.DataFrame,
+    seen: pd.DataFrame,
+    session: int | None,
+    choice: Choice,
+    refusal: AlignmentRefused,
+) -> Alignment:
+    """The best alignment without lines that may be at fault.
+
+    Raises
+    ------
+    AlignmentRefused
+        As it was with all lines, if nothing convinces.
+    """
+    sent, words = (t["code"].to_numpy(np.int64) for t in (log, seen))
+    found: list[Alignment] = []
+    for lines in _guesses(sent, words):
+        try:
+            found.append(_compared(log, seen, lines, session, choice))
+        except AlignmentRefused:
+            continue
+    if not found:
+        raise refusal
+    return max(found, key=lambda one: len(one.pairs))
+
+
+def _compared(
+    log: pd.DataFrame, seen: pd.DataFrame, lines: Lines, session: int | None, choice: Choice
+) -> Alignment:
+    """Log and words of one port, compared without some lines."""
+    if session is not None:
+        numbers = _numbers(log, seen, lines, session)
+        if numbers is not None:
+            log, seen = (t.assign(trial=n) for t, n in zip((log, seen), numbers, strict=True))
+    return replace(align(log, seen, choice.accept, lines.mask), lines=lines)
+
+
+def _numbers(
+    log: pd.DataFrame, seen: pd.DataFrame, lines: Lines, session: int
+) -> tuple[pd.Series, pd.Series] | None:
+    """Presentations of all words; None where faulty lines left no announcement whole.
+
+    Then nothing speaks against the session either.  Words with an announcement of another one are
+    not ours, whatever the lines do.
+    """
+    sent = log["code"].to_numpy(np.int64)
+    used = int(np.bitwise_or.reduce(sent))
+    codes = seen["code"].to_numpy(np.int64) & used  # lines that none of our words uses say nothing
+    if lines:
+        codes = restored(codes, sent[sent > 0], lines)
+    theirs = identify(codes, session)
+    if lines and theirs.isna().all() and identify(codes).isna().all():
+        return None
+    return identify(sent, session).set_axis(log.index), theirs.set_axis(seen.index)
+
+
+def _arrived(
+    log: pd.DataFrame, seen: pd.DataFrame, found: Alignment
+) -> Mapping[tuple[int, int], int]:
+    """How every word that was sent arrived, as itself or as another."""
+    sent = log["code"].to_numpy()[found.pairs["sent"].to_numpy()]
+    came = seen["code"].to_numpy()[found.pairs["seen"].to_numpy()]
+    codes, count = np.unique(sent[sent == came], return_counts=True)
+    arrived = {(int(code), int(code)): int(n) for code, n in zip(codes, count, strict=True)}
+    changed = zip(found.replaced.index, found.replaced, strict=True)
+    return arrived | {(int(code), int(other)): int(n) for (code, other), n in changed}
+
+
+# What else the recording holds -------------------------------------------------------------------
+
+
+def stretches(
+    log: pd.DataFrame, events: pd.DataFrame, found: Alignment | None = None
+) -> pd.DataFrame:
+    """What a recording holds: runs, attempts and what lies between pauses, port by port.
+
+    Returns
+    -------
+    A row for each: `start_s`, `stop_s`, `port`, `run` (of the recording, 0 where it does not tell),
+    `words`, `matched` (of the log)
+    """
+    matched = np.zeros(len(events), bool)
+    if found is not None:
+        matched[found.pairs["seen"].to_numpy()] = True
+    start = _start_code(log)
+    rows = []
+    for port, words in events[events["code"] > 0].groupby("port", sort=False):
+        words = words.sort_values("time_s", kind="stable")
+        time_s = words["time_s"].to_numpy()
+        new = np.diff(time_s, prepend=-np.inf) > PAUSE_S
+        run = np.zeros(len(words), np.int64)
+        if "run" in words and words["run"].any():
+            # Words outside runs, 0, lie before the next one.
+            run = words["run"].replace(0, np.nan).bfill().fillna(0).to_numpy(np.int64)
+            new |= np.diff(run, prepend=run[:1]) != 0
+        else:
+            new |= words["code"].to_numpy() == start
+        mine = matched[events.index.get_indexer(words.index)]
+        bounds = [*np.flatnonzero(new).tolist(), len(words)]
+        for a, b in pairwise(bounds):
+            times = float(time_s[a]), float(time_s[b - 1])
+            rows.append((*times, port, int(run[a]), b - a, int(mine[a:b].sum())))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("start_s", ignore_index=True)
+
+
+def _start_code(log: pd.DataFrame) -> int:
+    """The code that begins the log, if it is one of those that only begin; else -1."""
+    codes = log["code"].to_numpy()
+    codes = codes[codes > 0]
+    if not len(codes) or (codes == codes[0]).sum() > FEW_STARTS:
+        return -1
+    return int(codes[0])
