@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from analysis.clock import Clock, Times
 from analysis.evidence import LEAST_SHARE, WRONG_FILES, AlignmentRefused, Evidence, judge
-from analysis.identity import identify as identify
 from analysis.lines import EVERY, Lines
 from analysis.matching import (
     FEWEST_ROWS,
@@ -123,7 +122,7 @@ def align(
     Parameters
     ----------
     sent : rows of the log in its own order: `time_s`, `code` and, if the stream numbers itself,
-        `trial` (nullable; see `identify`), if its clock may have begun anew, `run`.  Codes of 0 and
+        `trial` (nullable; see `identity`), if its clock may have begun anew, `run`.  Codes of 0 and
         below were never sent
     seen : words of the recording, `time_s`, `code`, `trial`, in any order; codes of 0 are rests
     accept : checks of `evidence` that may fail

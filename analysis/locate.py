@@ -15,11 +15,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.align import Alignment, align
-from analysis.evidence import CHECKS, AlignmentRefused
+from analysis.evidence import CHECKS, LEAST_SHARE, AlignmentRefused
 from analysis.identity import identify
 from analysis.lines import Integers, Lines, find_lines, restored, suspects
+from task.contract.codes import Code
 from task.contract.errors import UserError
 
+FEWEST_NAMING = 8  # words that name the session: fewer say nothing
+PAYLOAD = 128
 PAUSE_S = 60.0  # so long without a word, and a new stretch begins
 FEW_STARTS = 3  # a code that the log has more often does not begin an attempt
 COLUMNS = ("start_s", "stop_s", "port", "run", "words", "matched")
@@ -158,15 +161,16 @@ def _without_suspects(
     Raises
     ------
     AlignmentRefused
-        As it was with all lines, if nothing convinces.
+        If nothing convinces: the refusal of what explains most.
     """
     sent, words = (t["code"].to_numpy(np.int64) for t in (log, seen))
     found: list[Alignment] = []
     for lines in _guesses(sent, words):
         try:
             found.append(_compared(log, seen, lines, session, choice))
-        except AlignmentRefused:
-            continue
+        except AlignmentRefused as other:
+            if other.evidence.matched > refusal.evidence.matched:
+                refusal = other
     if not found:
         raise refusal
     return max(found, key=lambda one: len(one.pairs))
@@ -175,12 +179,48 @@ def _without_suspects(
 def _compared(
     log: pd.DataFrame, seen: pd.DataFrame, lines: Lines, session: int | None, choice: Choice
 ) -> Alignment:
-    """Log and words of one port, compared without some lines."""
-    if session is not None:
-        numbers = _numbers(log, seen, lines, session)
-        if numbers is not None:
-            log, seen = (t.assign(trial=n) for t, n in zip((log, seen), numbers, strict=True))
-    return replace(align(log, seen, choice.accept, lines.mask), lines=lines)
+    """Log and words of one port, compared without some lines.
+
+    Raises
+    ------
+    AlignmentRefused
+        As `align`, or if the words that name the session are those of another one.
+    """
+    numbers = None if session is None else _numbers(log, seen, lines, session)
+    if numbers is not None:
+        log, seen = (t.assign(trial=n) for t, n in zip((log, seen), numbers, strict=True))
+    found = replace(align(log, seen, choice.accept, lines.mask), lines=lines)
+    if session is not None and numbers is None:
+        _refuse_another(log, found, choice)
+    return found
+
+
+def _refuse_another(log: pd.DataFrame, found: Alignment, choice: Choice) -> None:
+    """Where no announcement is whole, what is left of the words that differ between sessions must
+    be ours as often as other words are."""
+    there = np.zeros(len(log), bool)
+    there[found.pairs["sent"].to_numpy()] = True
+    naming = _naming(log["code"].to_numpy(np.int64))
+    naming = naming[np.isfinite(found.time_s.to_numpy()[naming])]
+    if len(naming) < FEWEST_NAMING or "numbers" in choice.accept:
+        return
+    if there[naming].mean() < LEAST_SHARE:
+        raise AlignmentRefused(
+            f"codes and times agree, but of {len(naming)} words that name the session"
+            f" {int(there[naming].sum())} are this session's",
+            "this looks like another session of the same protocol",
+            found.evidence,
+            "numbers",
+        )
+
+
+def _naming(codes: Integers) -> Integers:
+    """Rows that differ between sessions: the payload of SESSION, and the check of TRIAL."""
+    session = np.flatnonzero(codes == Code.SESSION)[:, None] + np.arange(1, 5)
+    check = np.flatnonzero(codes == Code.TRIAL)[:, None] + 3
+    rows = np.concatenate([session.ravel(), check.ravel()])
+    rows = rows[rows < len(codes)]
+    return np.sort(rows[codes[rows] >= PAYLOAD])
 
 
 def _numbers(

@@ -1,8 +1,5 @@
 """Logs and recordings brought together: faults put in on purpose, and refusals."""
 
-import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,124 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.align import Alignment, AlignmentRefused, align, identify
+from analysis.align import align
+from analysis.evidence import AlignmentRefused
+from analysis.identity import identify
 from analysis.matching import log_tick
-from analysis.readers import read_events, read_log
-from task.contract.codes import (
-    MAX_PRESENTATION,
-    Code,
-    announce_presentation,
-    announce_session,
-)
-
-SESSION = 12_345
-FRAME_S = 1 / 60
-TRUE_S = 0.005  # a word further from the truth than this is another word
-
-# Streams, and what becomes of them ---------------------------------------------------------------
-
-Stream = list[tuple[float, int]]
-
-
-def screening(
-    rng: np.random.Generator, trials: int, numbered: bool = True, jitter: int = 0
-) -> Stream:
-    """Pictures every 0.4 s in blocks of 100, pauses between them; each with its number."""
-    words: Stream = []
-    at = 2.0
-    for trial in range(trials):
-        if trial % 100 == 0:
-            at += round(rng.uniform(10, 40) / FRAME_S) * FRAME_S
-            words += spaced(at, (Code.BLOCK_START, *announce_session(SESSION)), numbered)
-            at += 1.0
-        number = announce_presentation(SESSION, trial)
-        words += spaced(at, (Code.IMAGE_ON, *number), numbered)
-        words.append((at + 16 * FRAME_S, Code.IMAGE_OFF))
-        at += (24 + int(rng.integers(0, jitter + 1))) * FRAME_S
-    return words
-
-
-def spaced(at: float, codes: tuple[int, ...], numbered: bool) -> Stream:
-    words = [(at + 2 * k * FRAME_S, int(code)) for k, code in enumerate(codes)]
-    return words if numbered else words[:1]
-
-
-def imagery(rng: np.random.Generator, start: float, blocks: int) -> Stream:
-    """Blocks of 8 pictures and 8 cues at a person's pace, without numbers."""
-    words: Stream = []
-    at = start
-    for _ in range(blocks):
-        words.append((at, Code.BLOCK_START))
-        for _ in range(8):
-            at += 2.0
-            words += [(at, Code.ENCODE_ON), (at + 1.5, Code.ENCODE_OFF)]
-        at += rng.uniform(20, 40)
-        for _ in range(8):
-            words += [(at, Code.CUE_ON), (at + 0.5, Code.IMAGERY_ON), (at + 5.5, Code.IMAGERY_OFF)]
-            words.append((at + 6.0, Code.RATING_ON))
-            at += 6.0 + rng.uniform(0.4, 2.5)
-            words += [(at, Code.ANSWER_1), (at + 0.1, Code.RATING_OFF)]
-            at += 1.0
-        at += rng.uniform(5, 30)
-    return words
-
-
-class Recorded:
-    """A log, its recording, and when each row really was in the recording."""
-
-    def __init__(
-        self,
-        stream: Stream,
-        rng: np.random.Generator,
-        *,
-        drift_ppm: float = 0.0,
-        lost: float = 0.0,
-        unsent: float = 0.0,
-        replaced: float = 0.0,
-        bounced: float = 0.0,
-        jump_s: float = 0.0,
-        kept: tuple[float, float] = (0.0, 1.0),
-    ) -> None:
-        time_s, code = (np.array(column) for column in zip(*sorted(stream), strict=True))
-        n = len(time_s)
-        self.true_s = time_s * (1 + drift_ppm * 1e-6) + rng.normal(0, 1e-4, n).clip(-3e-4, 3e-4)
-        log_s = time_s + 1e6 + jump_s * (np.arange(n) > rng.uniform(0.3, 0.7) * n)
-        seen = code ^ np.where(rng.random(n) < replaced, 1 << rng.integers(0, 8, n), 0)
-        first, last = (round(share * n) for share in kept)
-        here = (rng.random(n) >= lost) & (np.arange(n) >= first) & (np.arange(n) < last)
-        self.whole = here & (seen == code)
-        extra = rng.choice(np.flatnonzero(here), round(unsent * here.sum()))
-        again = np.flatnonzero(here & (rng.random(n) < bounced))
-        self.sent = pd.DataFrame({"time_s": log_s, "code": code})
-        self.seen = pd.DataFrame(
-            {
-                "time_s": np.concatenate(
-                    [
-                        self.true_s[here],
-                        self.true_s[extra] + rng.uniform(-1, 1, len(extra)),
-                        self.true_s[again] + rng.uniform(3e-4, 3e-3, len(again)),
-                    ]
-                ),
-                "code": np.concatenate([seen[here], rng.choice(code, len(extra)), seen[again]]),
-            }
-        ).sort_values("time_s", ignore_index=True)
-
-    def numbered(self) -> "Recorded":
-        self.sent["trial"] = identify(self.sent["code"], SESSION)
-        self.seen["trial"] = identify(self.seen["code"], SESSION)
-        return self
-
-    def align(self) -> Alignment:
-        return align(self.sent, self.seen)
-
-    def off_s(self, found: Alignment) -> np.ndarray:
-        """How far each word taken is from where the row's own word was."""
-        seen_s = self.seen["time_s"].to_numpy()[found.pairs["seen"]]
-        return np.abs(seen_s - self.true_s[found.pairs["sent"]])
-
-    def recall(self, found: Alignment) -> float:
-        return float(found.measured.to_numpy()[self.whole].mean())
-
+from task.contract.codes import Code, announce_presentation
+from tests.analysis.streams import SESSION, TRUE_S, Recorded, imagery, screening
 
 # What must be found ------------------------------------------------------------------------------
 
@@ -519,85 +404,3 @@ def test_a_lost_part_is_not_laid_on_a_like_part_of_another_run() -> None:
     assert found.clock.jumps == 0
     assert (found.pairs["seen"] >= len(before.seen)).all()
     assert not found.measured[: round(0.3 * len(session.sent))].any()
-
-
-# Numbers in the stream ---------------------------------------------------------------------------
-
-
-def test_every_word_of_a_presentation_has_its_number() -> None:
-    number = SESSION * MAX_PRESENTATION + 7
-    stream = [
-        *announce_session(SESSION),
-        Code.IMAGE_ON,
-        0,
-        *announce_presentation(SESSION, 7),
-        Code.IMAGE_OFF,
-    ]
-    expected = [None] * 5 + [number, None, *[number] * 5]
-    assert identify(stream).astype(object).where(lambda n: n.notna(), None).tolist() == expected
-    assert identify(stream, SESSION).equals(identify(stream))
-
-
-def test_words_of_another_session_have_no_number() -> None:
-    stream = [*announce_session(77), Code.IMAGE_ON, *announce_presentation(77, 7), Code.IMAGE_OFF]
-    assert identify(stream, SESSION).isna().all()
-    assert identify(stream).notna().sum() == 6
-
-
-def test_an_announcement_that_was_lost_does_not_leave_words_to_the_session_before() -> None:
-    ours = [Code.IMAGE_ON, *announce_presentation(SESSION, 7), Code.IMAGE_OFF]
-    stream = pd.Series([*announce_session(77), *ours], index=range(100, 111))
-    numbers = identify(stream, SESSION)
-    assert numbers.index.equals(stream.index)
-    assert numbers.dropna().tolist() == [SESSION * MAX_PRESENTATION + 7] * 6
-
-
-def test_a_damaged_number_is_none() -> None:
-    stream = [Code.IMAGE_ON, *announce_presentation(SESSION, 7), Code.IMAGE_OFF]
-    for place in range(2, 5):
-        damaged = [*stream]
-        damaged[place] ^= 4
-        assert identify(damaged, SESSION).isna().all()
-
-
-# A real laboratory -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def newold(
-    shared_data: Callable[[str], Path],
-) -> list[tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]]:
-    """83 logs, each with what is known of it and the whole recording."""
-    folder = shared_data("human_newold")
-    pairs = json.loads((folder / "expected.json").read_text())["pairs"]
-    of = {p["folder"]: folder / "events" / p["folder"] for p in pairs}
-    events = {name: read_events(place / "eventsRaw.mat") for name, place in of.items()}
-    return [
-        (p, read_log(of[p["folder"]] / f"newold{p['run']}.txt"), events[p["folder"]]) for p in pairs
-    ]
-
-
-def test_real_logs_are_found_in_their_recordings(newold: Any) -> None:
-    matched = expected = 0
-    for known, sent, events in newold:
-        found = align(sent, events)
-        matched += len(found.pairs)
-        expected += known["code_matched"]
-        coarse = known["log_step_ms"] > 5
-        name = f"{known['folder']} {known['run']}"
-        assert found.drift_ppm == pytest.approx(known["drift_ppm"], abs=2 if coarse else 0.5), name
-        assert found.tick_s * 1e3 == pytest.approx(known["log_step_ms"], rel=0.005), name
-        residual_ms = found.pairs["residual_s"][~found.pairs["placed"]].abs() * 1e3
-        assert residual_ms.median() < known["residual_median_ms"] + 0.05, name
-        assert residual_ms.quantile(0.99) < (10 if coarse else 3), name
-        twins = events["run"].to_numpy()[found.pairs["seen"]] != known["run"]
-        assert twins.sum() <= (10 if name == "P27HMH_022310/NO 84" else 0), name
-    assert matched >= 0.999 * expected
-
-
-def test_real_logs_are_refused_on_recordings_that_are_not_theirs(newold: Any) -> None:
-    for (known, sent, events), (other, _, others) in zip(newold, newold[5:], strict=False):
-        if {known["folder"], other["folder"]} == {"P51CS_070117/NO1", "P51CS_070117/NO3"}:
-            continue  # two runs of one recording
-        refusal(sent, others)
-        refusal(sent, events[events["run"] != known["run"]])
