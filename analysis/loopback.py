@@ -24,8 +24,7 @@ from analysis.locate import AS_FOUND, Choice, locate
 from analysis.patch import patch_light
 from analysis.photodiode import Edges, spread
 from analysis.photodiode import Light as Seen
-from analysis.readers import read_events
-from analysis.readers.traces import read_trace
+from analysis.readers import read_analog, read_events
 from analysis.trace import Trace
 from analysis.verify import read_sound_log
 from task.contract.codes import SWEEP_VALUES
@@ -123,7 +122,7 @@ def evaluate(
     found.rows.append(_lines(aligned, sent, found.numbers))
     found.rows.append(_pulses(_on_their_port(events, aligned), found.numbers))
     if photodiode:
-        _light(log, aligned, read_trace(photodiode), halfway, found)
+        _light(log, aligned, read_analog(photodiode), halfway, found)
     return Loopback(session.name, tuple(found.rows), found.numbers, found.rig_line)
 
 

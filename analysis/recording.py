@@ -29,7 +29,8 @@ class Waveforms:
 
     Attributes
     ----------
-    values : (n, samples), a row per spike in the order of its times, or a single row: their mean
+    values : (n, samples), of several wires (n, wires, samples): a row per spike in the order of its
+        times, or a single row, their mean
     rate_hz : samples a second, NaN where the file does not tell
     unit : `uV`, or '' where the file does not tell
     """

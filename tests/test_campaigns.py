@@ -1,9 +1,12 @@
 """Fixed samples of the long campaigns in `benchmarks/`."""
 
+import statistics
 import sys
 
 import pytest
 
+from benchmarks import align_faults
+from benchmarks.faulty import OWN
 from benchmarks.fuzz_protocols import campaign
 
 
@@ -27,3 +30,13 @@ def test_a_killed_session_has_logged_all_but_the_code_in_flight(tmp_path, codes,
     if way != "SIGKILL":
         assert killed.resting
         assert killed.how == "interrupted"
+
+
+def test_sessions_with_faults_take_no_wrong_word_and_foreign_recordings_are_refused():
+    found = align_faults.campaign(range(160, 220), processes=1)
+    own = [one for one in found if one.laid_on == OWN]
+    assert [one.seed for one in own if one.wrong] == []
+    assert [one.seed for one in found if one.laid_on != OWN and not one.refused] == []
+    recalls = [one.recall for one in own if not one.refused]
+    assert len(recalls) > len(own) / 2
+    assert statistics.median(recalls) > 0.99

@@ -7,9 +7,10 @@ mean something only together with a table (`areas.csv`: code,area), which differ
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from analysis.readers.matlab import read_arrays, take_matrix, whole
+from analysis.readers.matlab import numbers, read_arrays, take_matrix
 from task.contract.errors import RecordingError
 
 AREAS_NAME, TABLE_NAME = "brainArea.mat", "areas.csv"
@@ -30,8 +31,13 @@ def read_areas(path: Path, names: Mapping[int, str] | None = None) -> dict[tuple
         If a file cannot be read, or puts one cell into two areas.
     """
     rows = take_matrix(path, read_arrays(path, "brainArea"), "brainArea", columns=4)
-    if not whole(rows).all():
-        raise RecordingError(f"{path}: 'brainArea' holds other than whole numbers")
+    sound = numbers(rows).all(axis=1)
+    if not sound.all():
+        first = int(np.argmin(sound))
+        raise RecordingError(
+            f"{path}: row {first + 1} of 'brainArea' is {rows[first].tolist()}, not the numbers of"
+            " a channel, a cell, a cluster and an area"
+        )
     known = _names(path.parent / TABLE_NAME) if names is None else names
     areas: dict[tuple[int, int], str] = {}
     for channel, cell, _, code in rows.astype(int).tolist():
@@ -49,8 +55,15 @@ def _names(path: Path) -> dict[int, str]:
         return {}
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        return dict(zip(table["code"].astype(int), table["area"], strict=True))
+        rows = list(zip(table["code"].astype(int), table["area"].str.strip(), strict=True))
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read: {error.strerror}") from None
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         raise RecordingError(f"{path}: is no table of whole numbers 'code' and 'area'") from None
+    areas: dict[int, str] = {}
+    for code, area in rows:
+        if not area:
+            raise RecordingError(f"{path}: tells no area for code {code}")
+        if areas.setdefault(code, area) != area:
+            raise RecordingError(f"{path}: code {code} is both {areas[code]} and {area}")
+    return areas

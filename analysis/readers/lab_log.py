@@ -1,6 +1,7 @@
-"""Text logs of laboratories: lines of `time;code;note;`, time in units of 1e-9 day.
+"""Text logs of laboratories: lines of `time;code;note;`, time in units of 1e-9 day (86.4 us).
 
-The time is wall clock as MATLAB tells it (`now`), a count of days; it is left as it is.
+The time is wall clock as MATLAB tells it (`now`), a count of days; it is left as it is.  The first
+row of a run has code 0 and holds settings.
 """
 
 import re
@@ -8,16 +9,22 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.readers import tables
+from analysis.readers.text import Faults, head, inspect
 from task.contract.errors import LogError
 
-_LINE = re.compile(r"(?P<ticks>\d+);(?P<code>\d+);(?P<note>.*?);?\s*")
+_LINE = re.compile(r"(?P<ticks>\d{1,18});(?P<code>\d{1,9});(?P<note>.*?)(?P<closed>;?)\s*", re.A)
+_BEGINS = re.compile(r"\s*\d+;\d+;", re.A)
 _LARGEST = 0xFFFF
-_SHOWN = 10
 
 
 def recognises(path: Path) -> bool:
-    """Whether this is a text log by its name."""
-    return path.suffix.lower() in (".txt", ".log")
+    """Whether this is a text log: it begins as one, or is a text and no table."""
+    suffix = path.suffix.lower()
+    if suffix not in (".txt", ".log", ".csv", ".tsv") or not path.is_file():
+        return suffix in (".txt", ".log")
+    first = next((line for line in head(path) if line.strip()), "")
+    return bool(_BEGINS.match(first)) or not tables.recognises(path)
 
 
 def read_log(path: Path) -> pd.DataFrame:
@@ -32,34 +39,28 @@ def read_log(path: Path) -> pd.DataFrame:
     LogError
         If the file cannot be read, holds no row, or holds lines that are none; they are named.
     """
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise LogError(f"{path}: cannot be read: {error.strerror}") from None
-    rows, faults = [], []
-    for number, line in enumerate(_decoded(text).split("\n"), start=1):
-        found = _LINE.fullmatch(line)
-        if found and int(found["code"]) <= _LARGEST:
-            rows.append((_seconds(int(found["ticks"])), int(found["code"]), found["note"]))
-        elif line.strip():
-            faults.append(f"{path}:{number}: is not 'time;code;note;' but {line.strip()[:60]!r}")
-    if len(faults) > _SHOWN:
-        faults[_SHOWN:] = [f"{path}: and {len(faults) - _SHOWN} lines more"]
-    if faults:
-        raise LogError("\n".join(faults))
+    text = inspect(path, LogError)
+    faults = Faults(path, LogError)
+    rows, first = [], ""
+    cut = False
+    with path.open(encoding=text.encoding) as file:
+        for number, line in enumerate(file, start=1):
+            found = _LINE.fullmatch(line)
+            if found and int(found["code"]) <= _LARGEST:
+                rows.append((_seconds(int(found["ticks"])), int(found["code"]), found["note"]))
+                cut = not found["closed"] and not line.endswith("\n")
+            elif line.strip():
+                first = first or line.strip()[:60]
+                faults.add(number, f"is not 'time;code;note;' but {line.strip()[:60]!r}")
+            if cut:
+                faults.add(number, f"is cut short: {line.strip()[-60:]!r}; copy the log again")
     if not rows:
-        raise LogError(f"{path}: holds no row of 'time;code;note;'")
+        names = f", and its first line, {first!r}, names no columns of a table" if first else ""
+        raise LogError(f"{path}: holds no row of 'time;code;note;'{names}")
+    faults.refuse()
     table = pd.DataFrame(rows, columns=["time_s", "code", "note"])
     return table.astype({"time_s": float, "code": "int64"})
 
 
 def _seconds(ticks: int) -> float:
     return ticks * 86_400 / 10**9
-
-
-def _decoded(text: bytes) -> str:
-    """Notes may hold file names in the encoding of an old machine; times and codes are plain."""
-    try:
-        return text.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return text.decode("latin-1")

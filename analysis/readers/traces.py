@@ -1,4 +1,4 @@
-"""Analog channels, each from a file of its own: Neuralynx `.ncs`, `.csv`, `.wav`.
+"""Analog channels in files of their own: `.csv` and `.wav`.
 
 A `.csv` has columns `time_s` (the recording's clock) and `value`.  A `.wav` counts from its own
 beginning: what it holds is related to a log by its edges alone, which hides constant delays.
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy.io import wavfile
 
-from analysis.readers import neuralynx_csc
 from analysis.trace import Piece, Trace, split_at_gaps
 from task.contract.errors import RecordingError
 
@@ -18,25 +17,32 @@ COLUMNS = ("time_s", "value")
 _FEWEST = 2
 
 
-def read_trace(path: Path) -> Trace:
+def recognises(path: Path) -> bool:
+    """Whether this is a sound file, or a table of times and values."""
+    suffix = path.suffix.lower()
+    if suffix != ".csv" or not path.is_file():
+        return suffix == ".wav"
+    with path.open("rb") as file:
+        first = file.readline(200).decode("utf-8-sig", "replace")
+    return set(COLUMNS) <= {name.strip() for name in first.split(",")}
+
+
+def channels(path: Path) -> tuple[str, ...]:
+    """The only channel, by the name of its file."""
+    return (path.stem,)
+
+
+def read_trace(path: Path, channel: str | None = None) -> Trace:
     """An analog channel.
 
     Raises
     ------
     RecordingError
-        If it is missing, of no known form, or damaged.
+        If it is damaged, or no channel of this name.
     """
-    if not path.is_file():
-        raise RecordingError(f"{path}: cannot be read: no such file")
-    if neuralynx_csc.recognises(path):
-        return neuralynx_csc.read_trace(path)
-    if path.suffix.lower() == ".csv":
-        return _csv(path)
-    if path.suffix.lower() == ".wav":
-        return _wav(path)
-    raise RecordingError(
-        f"{path}: is no trace that can be read here; known are .ncs, .csv (time_s, value) and .wav"
-    )
+    if channel not in (None, path.stem):
+        raise RecordingError(f"{path}: holds no channel {channel!r}; it has {path.stem}")
+    return _csv(path) if path.suffix.lower() == ".csv" else _wav(path)
 
 
 def _csv(path: Path) -> Trace:

@@ -1,10 +1,13 @@
 """Single columns and arrays out of anybody's files: `trials.csv:image`, `order.mat:runs[2].images`.
 
-Text tables by column, NumPy files by array, MATLAB files (to version 7) by a path into structures,
-whose positions count from 1 as in MATLAB.
+Text tables by column, NumPy files by array, MATLAB files by a path into structures, whose positions
+count from 1 as in MATLAB.  MATLAB has one type for all numbers, kept in more or fewer bytes: its
+whole numbers are whole here, however they were kept.
 """
 
 import re
+import struct
+import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +21,21 @@ from analysis.readers.matlab import read_arrays
 from task.contract.errors import RecordingError
 
 Row = Mapping[str, Any]
+# What NumPy raises over a file that is cut short, damaged, or none of its own.
+_FAILURES = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    SyntaxError,
+    OverflowError,
+    MemoryError,
+    BadZipFile,
+    zlib.error,
+    struct.error,
+)
 
 
 def read_rows(folder: Path, place: str) -> list[Row]:
@@ -58,7 +76,9 @@ def read_vector(folder: Path, place: str) -> list[Any]:
             raise RecordingError(f"{path}: no column {inside!r}; it has {known}")
         return list(table[inside])
     found = np.asarray(_inside(path, inside)).ravel()
-    return [str(v.ravel()[0]) if isinstance(v, np.ndarray) else v for v in found.tolist()]
+    if path.suffix == ".mat":
+        return ["" if (value := _plain(cell)) is None else value for cell in found.tolist()]
+    return list(found.tolist())
 
 
 def _split(folder: Path, place: str) -> tuple[Path, str]:
@@ -85,6 +105,8 @@ def _inside(path: Path, inside: str) -> Any:
     for name, position in re.findall(r"(\w+)|\[(\d+)\]", inside):
         at += f".{name}" if name else f"[{position}]"
         try:
+            if position == "0":
+                raise IndexError
             if position:
                 found = np.ravel(found)[int(position) - 1]
                 continue
@@ -106,7 +128,7 @@ def _contents(path: Path) -> Any:
         with path.open("rb") as stream:
             stored = np.load(stream, allow_pickle=False)
             return stored if path.suffix == ".npy" else dict(stored)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except _FAILURES as error:
         why = getattr(error, "strerror", None) or error
         raise RecordingError(f"{path}: cannot be read: {why}") from None
 
@@ -117,4 +139,5 @@ def _plain(value: Any) -> Any:
     if array.size == 0:
         return None
     first = array.ravel()[0]
-    return first.item() if isinstance(first, np.generic) else str(first)
+    plain = first.item() if isinstance(first, np.generic) else str(first)
+    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain

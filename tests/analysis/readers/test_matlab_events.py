@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.io import savemat
 
 from analysis.readers import read_events
 from task.contract.errors import RecordingError
+from tests.analysis.readers.matlab73 import write_v73
 
 
 def write(folder: Path, events: Any) -> Path:
@@ -56,6 +58,9 @@ def test_integers_are_read_as_numbers(tmp_path: Path) -> None:
     "row",
     [
         [np.nan, 1, 80],
+        [-1.0, 1, 80],
+        [1e18, 1, 80],
+        [1e6, 1, 1e300],
         [1e6, -32_769, 80],
         [1e6, 65_536, 80],
         [1e6, 1.5, 80],
@@ -72,9 +77,49 @@ def test_rows_that_are_no_events_are_refused(tmp_path: Path, row: list[float]) -
     )
 
 
-def test_a_file_without_runs_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path, np.ones((5, 2)))
-    assert refusal(path) == f"{path}: 'events' has 2 columns; at least 3 are needed"
+def test_a_file_without_runs_tells_none(tmp_path: Path) -> None:
+    events = read_events(write(tmp_path, np.array([[3e6, 55], [4e6, -1]])))
+    assert list(events) == ["time_s", "code", "port"]
+    assert events["code"].tolist() == [55, 0xFFFF]
+
+
+def test_an_empty_file_is_no_events(tmp_path: Path) -> None:
+    assert read_events(write(tmp_path, np.empty((0, 0)))).empty
+
+
+@pytest.mark.parametrize("name", ["events", "eventsRaw", "Events"])
+def test_the_variable_may_be_called_after_the_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "eventsRaw.mat"
+    savemat(path, {name: np.array([[1e6, 5, 80]]), "stamp": "of a script"})
+    assert read_events(path)["code"].tolist() == [5]
+
+
+def test_which_variable_holds_the_events_is_not_guessed(tmp_path: Path) -> None:
+    path = tmp_path / "eventsRaw.mat"
+    savemat(path, {"ttl": np.ones((3, 3)), "log": np.ones((3, 3))})
+    assert refusal(path) == f"{path}: holds no variable 'events' (it has ttl, log)"
+    savemat(path, {"events": np.ones((3, 3)), "eventsRaw": np.ones((3, 3))})
+    assert refusal(path) == f"{path}: holds 'events' and 'eventsRaw'; only one can be the events"
+
+
+def test_a_file_of_version_7_3_is_read(tmp_path: Path) -> None:
+    rows = np.array([[3e6, 55, 80], [1.5e6, 1, 80]])
+    older = read_events(write(tmp_path, rows))
+    newer = read_events(write_v73(tmp_path / "eventsRaw.mat", {"events": rows}))
+    pd.testing.assert_frame_equal(newer, older)
+
+
+def test_times_in_another_unit_are_refused(tmp_path: Path) -> None:
+    rows = np.column_stack([np.arange(30.0), np.ones(30), np.ones(30)])  # a second apart
+    path = write(tmp_path, rows)
+    assert refusal(path) == (f"{path}: 30 events within 2.9e-05 s; their times are no microseconds")
+
+
+def test_times_that_no_recording_spans_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, np.array([[1e6, 1, 80], [1.7e15, 1, 80]]))
+    assert refusal(path) == (
+        f"{path}: the times of its events span 19676 days; no recording is so long"
+    )
 
 
 def test_published_recordings_have_the_words_known_of_their_runs(

@@ -1,13 +1,16 @@
 """Analog channels of Neuralynx: samples lie where their records say, across gaps too."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.io import loadmat
 
-from analysis.readers.neuralynx_csc import RECORD, SAMPLES, read_trace
+from analysis.readers.neuralynx_csc import RECORD, SAMPLES, channels, read_trace, recognises
 from task.contract.errors import RecordingError
 
 RATE_HZ = 32_000
@@ -22,8 +25,9 @@ def records(starts_us: list[float], *, valid: int = SAMPLES) -> NDArray[np.void]
     return made
 
 
-def write(path: Path, made: NDArray[np.void], *, more: bytes = b"") -> Path:
-    header = b"######## Neuralynx Data File Header\r\n".ljust(16_384, b"\0")
+def write(path: Path, made: NDArray[np.void], *, more: bytes = b"", line: str = "") -> Path:
+    begins = f"######## Neuralynx Data File Header\r\n{line}\r\n".encode()
+    header = begins.ljust(16_384, b"\0")
     path.write_bytes(header + made.tobytes() + more)
     return path
 
@@ -75,11 +79,121 @@ def test_a_true_rate_other_than_the_nominal_one_does_not_add_up(tmp_path: Path) 
     assert piece.start_s + last * piece.period_s == pytest.approx(1 + last / true_hz, abs=2e-6)
 
 
-def test_a_record_that_is_not_full_ends_a_piece(tmp_path: Path) -> None:
+def test_where_a_record_is_not_full_its_rest_is_lost(tmp_path: Path) -> None:
     made = records(follow(3))
     made["valid"][1] = 100
+    first, second = read_trace(write(tmp_path / "a.ncs", made)).pieces
+    assert first.values.tolist() == (np.arange(512 + 100) % 1000).tolist()
+    assert second.values.tolist() == (np.arange(1024, 1536) % 1000).tolist()
+    assert (first.start_s, second.start_s) == (1.0, pytest.approx(1 + 1024 / RATE_HZ))
+    assert first.period_s == pytest.approx(1 / RATE_HZ)
+
+
+@pytest.mark.parametrize(("lost", "gaps"), [(0, 0), (1, 1), (2, 1)])
+def test_a_single_lost_sample_at_the_end_of_a_record_is_a_gap(
+    tmp_path: Path, lost: int, gaps: int
+) -> None:
+    starts = follow(6)
+    for n in (3, 4, 5):
+        starts[n] -= (100 - lost) * 1e6 / RATE_HZ
+    made = records(starts)
+    made["valid"][2] = 412
     trace = read_trace(write(tmp_path / "a.ncs", made))
-    assert [len(p.values) for p in trace.pieces] == [512 + 100, 512]
+    assert trace.gaps == gaps
+    values = np.concatenate([p.values for p in trace.pieces])
+    kept = np.delete(np.arange(6 * SAMPLES), np.arange(3 * SAMPLES - 100, 3 * SAMPLES))
+    assert values.tolist() == (kept % 1000).tolist()
+    end_s = 1 + (6 * SAMPLES - 100 + lost) / RATE_HZ
+    assert trace.pieces[-1].stop_s == pytest.approx(end_s, abs=2e-6)
+
+
+def test_records_without_samples_take_no_time(tmp_path: Path) -> None:
+    made = records([*follow(3), follow(4)[3]])
+    made["valid"][2] = 0
+    made["time_us"][3] = made["time_us"][2]
+    trace = read_trace(write(tmp_path / "a.ncs", made))
+    assert [len(p.values) for p in trace.pieces] == [3 * 512]
+
+
+def test_a_nominal_rate_that_was_cut_to_a_whole_number_is_none(tmp_path: Path) -> None:
+    true_hz = 62.5
+    made = records(follow(20, rate_hz=true_hz))
+    made["rate_hz"] = 62
+    trace = read_trace(write(tmp_path / "a.ncs", made))
+    assert (trace.gaps, trace.rate_hz) == (0, pytest.approx(true_hz))
+
+
+def test_files_longer_than_a_chunk_are_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.readers.neuralynx_file.CHUNK_BYTES", 2 * RECORD.itemsize)
+    made = records(follow(5))
+    made["valid"][3] = 12
+    first, second = read_trace(write(tmp_path / "a.ncs", made)).pieces
+    assert first.values.tolist() == (np.arange(3 * 512 + 12) % 1000).tolist()
+    assert second.values.tolist() == (np.arange(4 * 512, 5 * 512) % 1000).tolist()
+
+
+@pytest.mark.parametrize(
+    ("line", "name"), [("-AcqEntName LAHC1", "LAHC1"), ('-AcqEntName "A 1"', "A 1"), ("", "CSC7")]
+)
+def test_a_channel_is_called_what_the_recorder_calls_it(
+    tmp_path: Path, line: str, name: str
+) -> None:
+    path = write(tmp_path / "CSC7.ncs", records(follow(2)), line=line)
+    assert channels(path) == (name,)
+    assert len(read_trace(path, name).pieces) == 1
+    with pytest.raises(RecordingError) as error:
+        read_trace(path, "CSC8")
+    assert str(error.value) == f"{path}: has no channel 'CSC8', but {name!r}"
+
+
+@pytest.mark.parametrize(("name", "ours"), [("a.ncs", True), ("A.NCS", True), ("a.nev", False)])
+def test_channels_are_known_by_their_names(tmp_path: Path, name: str, ours: bool) -> None:
+    assert recognises(tmp_path / name) is ours
+    (tmp_path / name).mkdir()
+    assert not recognises(tmp_path / name)
+
+
+def test_bench_recordings_hold_the_samples_known_of_them(
+    shared_data: Callable[[str], Path],
+) -> None:
+    folder = shared_data("neuralynx_bench")
+    known = json.loads((folder / "expected.json").read_text())["signals"]
+    assert len(known) == 8
+    for name, truth in known.items():
+        trace = read_trace(folder / name)
+        matlab = loadmat(folder / f"{Path(name).stem}.mat", squeeze_me=True)
+        valid = matlab["NumberOfValidSamples"]
+        in_file = matlab["Samples"].astype(np.int64)
+        assert (len(valid), valid[-1]) == (truth["records"], truth["samples_in_last_record"])
+        assert trace.rate_hz == pytest.approx(truth["sampling_hz"], rel=1e-6)
+        values = np.concatenate([piece.values for piece in trace.pieces]).astype(np.int64)
+        assert len(values) == truth["valid_samples"]
+        assert values[:5].tolist() == truth["first_samples"]
+        is_valid = np.arange(SAMPLES)[:, np.newaxis] < valid
+        assert values.tolist() == in_file.T[is_valid.T].tolist()
+        assert values.sum() + in_file[~is_valid].sum() == truth["sum_of_all_stored_samples"]
+        gaps = [
+            (after.start_s - before.stop_s) * 1e3
+            for before, after in zip(trace.pieces, trace.pieces[1:], strict=False)
+        ]
+        assert gaps == pytest.approx([ms for *_, ms in truth["gaps_record_samples_ms"]], abs=0.01)
+        after_gaps = np.cumsum([len(piece.values) for piece in trace.pieces[:-1]])
+        records_after = [n + 1 for n, *_ in truth["gaps_record_samples_ms"]]
+        assert after_gaps.tolist() == [valid[:n].sum() for n in records_after]
+        starts_us = matlab["Timestamps"][[0, *records_after]]
+        assert [piece.start_s for piece in trace.pieces] == (starts_us / 1e6).tolist()
+        assert trace.pieces[0].start_s == truth["first_time_us"] / 1e6
+        last_us = truth["last_record_time_us"] + valid[-1] * 1e6 / truth["sampling_hz"]
+        assert trace.pieces[-1].stop_s == pytest.approx(last_us / 1e6, abs=2e-6)
+        if not truth["gaps_record_samples_ms"]:
+            assert channels(folder / name) == (Path(name).stem,)
+
+
+# Refusals ----------------------------------------------------------------------------------------
+
+NO_CLOCK = "record 3 has the time {} us, which no recorder's clock reaches; the file is damaged"
 
 
 def _change(field: str, value: Any) -> Any:
@@ -95,7 +209,20 @@ def _change(field: str, value: Any) -> Any:
         (_change("valid", 513), "record 3 says that it holds more samples than it can"),
         (_change("rate_hz", 1000), "record 3 has another rate than the first"),
         (_change("channel", 8), "record 3 is of another channel than the first"),
-        (_change("time_us", 0), "record 3 is older than the one before it"),
+        (
+            _change("time_us", 0),
+            "record 3 is 1.016 s older than one before it: the recorder's"
+            " clock was set anew within the file, or the file is damaged",
+        ),
+        (
+            _change("time_us", 1_016_000),
+            "record 3 has the time of the one before it; the file is damaged",
+        ),
+        (
+            _change("time_us", 1_016_001),
+            "record 3 begins within the one before it; the file is damaged",
+        ),
+        (_change("time_us", 2**63), NO_CLOCK.format(2**63)),
     ],
 )
 def test_damage_is_refused_with_its_record(change: Any, said: str, tmp_path: Path) -> None:
@@ -110,7 +237,7 @@ def test_damage_is_refused_with_its_record(change: Any, said: str, tmp_path: Pat
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "is no channel of Neuralynx: its header is another"),
+        (b"", "is empty; copy it again from the recording computer"),
         (b"RIFF" * 5000, "is no channel of Neuralynx: its header is another"),
         (
             b"######## Neuralynx",
@@ -132,5 +259,6 @@ def test_a_file_that_ends_within_a_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError) as error:
         read_trace(path)
     assert str(error.value) == (
-        f"{path}: ends within record 3; copy it again from the recording computer"
+        f"{path}: ends within record 3 (2 whole records before it);"
+        " copy it again from the recording computer"
     )

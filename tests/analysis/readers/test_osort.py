@@ -15,6 +15,7 @@ from analysis.readers import read_units
 from analysis.readers.areas import read_areas
 from analysis.synthetic.osort import write_cells
 from task.contract.errors import RecordingError
+from tests.analysis.readers.matlab73 import write_v73
 
 SPIKES = [[1, 4210, 5e6, 0, 3], [2, 1733, 1e6, 0, 1], [1, 4210, 2e6, 0, 2]]
 
@@ -105,12 +106,12 @@ def test_spikes_of_cell_zero_belong_to_no_unit(tmp_path: Path) -> None:
 
 def test_other_files_of_the_folder_are_left_alone(tmp_path: Path) -> None:
     write(tmp_path, 3, SPIKES)
-    for name in ("._A4_cells.mat", "A5_cells.mat.partial", "A6_sorted_new.mat", "notes.txt"):
+    for name in ("._A4_cells.mat", "A5_cells.mat.partial", "tissue_cells.mat", "notes.txt"):
         (tmp_path / name).write_text("not of this reader")
     assert set(read_units(tmp_path).table["channel"]) == {3}
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2**53)), max_size=40))
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2 * 10**12)), max_size=40))
 def test_every_spike_is_of_one_unit(
     tmp_path_factory: pytest.TempPathFactory, spikes: list[tuple[int, int]]
 ) -> None:
@@ -140,6 +141,158 @@ def test_what_the_synthetic_recorder_writes_is_read(tmp_path: Path) -> None:
     )
     assert [train.tolist() for train in units.spikes_s] == [t.tolist() for t in trains]
     assert (units.table[["isolation_distance", "snr"]] > 0).all(axis=None)
+
+
+def test_entries_of_other_channels_behind_its_own_do_not_count(tmp_path: Path) -> None:
+    """Published files hold them: cluster 247 of another channel behind the 247 of this one."""
+    measures = quality(clust=[4210, 1733, 4210], IsolDist=[1.0, 2.0, 99.0], SNR=[3.0, 4.0, 99.0])
+    write(tmp_path, 3, SPIKES, IsolDist_SNR=measures)
+    assert read_units(tmp_path).table["snr"].tolist() == [3.0, 4.0]
+
+
+def test_two_cells_of_one_cluster_are_two_units(tmp_path: Path) -> None:
+    write(tmp_path, 3, [[1, 7, 1e6], [2, 7, 2e6]])
+    units = read_units(tmp_path)
+    assert units.table["cluster"].tolist() == [7, 7]
+    assert [train.tolist() for train in units.spikes_s] == [[1.0], [2.0]]
+
+
+def test_the_mean_waveform_is_over_the_parts_in_which_the_cell_fired(tmp_path: Path) -> None:
+    first, second = np.arange(256.0), np.arange(256.0) + 2
+    write(
+        tmp_path,
+        3,
+        [*SPIKES, [3, 5, 9e6, 0, 4]],
+        meanWaveform_learn=quality(clust=[4210, 1733], m_waveform=[first, np.nan]),
+        meanWaveform_recog=quality(clust=[4210, 1733], m_waveform=[second, second]),
+    )
+    waveforms = read_units(tmp_path).read_waveforms
+    mean = waveforms("A3_1")
+    assert mean is not None
+    assert mean.values.tolist() == [(first + 1).tolist()]
+    assert (mean.rate_hz, mean.unit) == (100_000.0, "")
+    only = waveforms("A3_2")
+    assert only is not None
+    assert only.values.tolist() == [second.tolist()]
+    assert waveforms("A3_3") is None
+
+
+def test_files_of_version_7_3_are_read(tmp_path: Path) -> None:
+    measures = ({"clust": 4210.0, "IsolDist": 20.5, "SNR": 1.5},)
+    write_v73(tmp_path / "A3_cells.mat", {"spikes": np.array(SPIKES), "IsolDist_SNR": measures})
+    units = read_units(tmp_path)
+    assert units.spikes_of("A3_1").tolist() == [2.0, 5.0]
+    assert units.table.loc["A3_1", ["isolation_distance", "snr"]].tolist() == [20.5, 1.5]
+
+
+# OSort's working form ----------------------------------------------------------------------------
+
+
+def write_sorted(folder: Path, wire: str = "A3", **changed: Any) -> Path:
+    """Clusters 12 and 7 are units; 99999999 is noise, 5 was not taken."""
+    path = folder / f"{wire}_sorted_new.mat"
+    contents = {
+        "useNegative": np.array([[12], [7]], np.uint16),
+        "assignedNegative": np.array([[7, 12, 99_999_999, 5, 12]], np.int32),
+        "newTimestampsNegative": np.array([[4e6, 3e6, 5e6, 6e6, 1e6]]),
+        "newSpikesNegative": np.arange(5.0)[:, np.newaxis] + np.zeros(256),
+        "usePositive": np.empty((0, 0)),
+        "assignedPositive": np.empty((0, 0)),
+        "newTimestampsPositive": np.empty((0, 0)),
+        **changed,
+    }
+    savemat(path, {name: value for name, value in contents.items() if value is not None})
+    return path
+
+
+def test_units_of_the_working_form_are_the_clusters_taken_for_units(tmp_path: Path) -> None:
+    write_sorted(tmp_path)
+    units = read_units(tmp_path)
+    assert units.table.index.tolist() == ["A3_12", "A3_7"]
+    assert units.table["channel"].tolist() == [3, 3]
+    assert units.table["cluster"].tolist() == [12, 7]
+    assert [train.tolist() for train in units.spikes_s] == [[1.0, 3.0], [4.0]]
+
+
+@pytest.mark.parametrize(("scale", "factor", "unit"), [(None, 1.0, ""), (2e-6, 2.0, "uV")])
+def test_waveforms_of_the_working_form_stand_in_the_order_of_times(
+    tmp_path: Path, scale: float | None, factor: float, unit: str
+) -> None:
+    write_sorted(tmp_path, scalingFactor=scale)
+    found = read_units(tmp_path).read_waveforms("A3_12")
+    assert found is not None
+    assert found.values[:, 0].tolist() == [4 * factor, 1 * factor]
+    assert found.values.shape == (2, 256)
+    assert (found.rate_hz, found.unit) == (100_000.0, unit)
+
+
+def test_a_channel_without_units_has_none(tmp_path: Path) -> None:
+    write_sorted(tmp_path, useNegative=np.empty((0, 0)))
+    assert read_units(tmp_path).table.empty
+
+
+def test_clusters_of_positive_spikes_are_told_apart(tmp_path: Path) -> None:
+    write_sorted(
+        tmp_path,
+        usePositive=np.array([[12]]),
+        assignedPositive=np.array([[12, 12]]),
+        newTimestampsPositive=np.array([[8e6, 9e6]]),
+    )
+    units = read_units(tmp_path)
+    assert units.table.index.tolist() == ["A3_12", "A3_7", "A3_12_positive"]
+    assert units.spikes_of("A3_12_positive").tolist() == [8.0, 9.0]
+    assert units.read_waveforms("A3_12_positive") is None
+
+
+def test_of_a_channel_in_both_forms_the_cells_are_read(tmp_path: Path) -> None:
+    write(tmp_path, 3, SPIKES)
+    write_sorted(tmp_path, "A3")
+    write_sorted(tmp_path, "A10")
+    write_sorted(tmp_path, "A_ss8_Max")
+    table = read_units(tmp_path).table
+    assert table.index.tolist() == [
+        *("A3_1", "A3_2", "A10_12", "A10_7", "A_ss8_Max_12", "A_ss8_Max_7")
+    ]
+    assert table["channel"].isna().tolist() == [False] * 4 + [True] * 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"useNegative": None}, "holds no variable 'useNegative'"),
+        (
+            {"useNegative": np.array([[12, 8]])},
+            "'useNegative' lists [12.0, 8.0]; units are different clusters of 'assignedNegative'",
+        ),
+        (
+            {"useNegative": np.array([[99_999_999]])},
+            "'useNegative' lists [99999999.0]; units are different clusters of 'assignedNegative'",
+        ),
+        (
+            {"newTimestampsNegative": np.array([[1e6]])},
+            "5 clusters in 'assignedNegative', but 1 times in 'newTimestampsNegative'",
+        ),
+        (
+            {"newTimestampsNegative": np.array([[1e6, 2e6, -3, 4, 5]])},
+            "spike 3 of 'assignedNegative' has the cluster 1e+08 and the time -3, not a number and"
+            " a time in us",
+        ),
+    ],
+)
+def test_a_working_form_that_contradicts_itself_is_refused(
+    tmp_path: Path, changed: dict[str, Any], said: str
+) -> None:
+    path = write_sorted(tmp_path, **changed)
+    assert refusal(tmp_path) == f"{path}: {said}"
+
+
+def test_waveforms_that_are_not_one_per_spike_are_refused(tmp_path: Path) -> None:
+    path = write_sorted(tmp_path, newSpikesNegative=np.zeros((4, 256)))
+    with pytest.raises(RecordingError) as refused:
+        read_units(tmp_path).read_waveforms("A3_12")
+    assert str(refused.value) == (
+        f"{path}: 'newSpikesNegative' is no matrix of 5 waveforms, one per spike"
+    )
 
 
 # Areas -------------------------------------------------------------------------------------------
@@ -194,7 +347,25 @@ def test_a_cell_in_two_areas_is_refused(folder: Path) -> None:
 def test_areas_that_are_no_whole_numbers_are_refused(folder: Path) -> None:
     path = folder / "brainArea.mat"
     write_areas(path, [[3, 1, 1, np.nan]])
-    assert refusal(folder) == f"{path}: 'brainArea' holds other than whole numbers"
+    assert refusal(folder) == (
+        f"{path}: row 1 of 'brainArea' is [3.0, 1.0, 1.0, nan], not the numbers of a channel, a"
+        " cell, a cluster and an area"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("13,RVTC\n13,LVTC\n", "code 13 is both RVTC and LVTC"),
+        ("13,RVTC\n14,\n", "tells no area for code 14"),
+    ],
+)
+def test_a_table_of_areas_that_contradicts_itself_is_refused(
+    folder: Path, rows: str, said: str
+) -> None:
+    path = folder / "areas.csv"
+    path.write_text(f"code,area\n{rows}")
+    assert refusal(folder) == f"{path}: {said}"
 
 
 @pytest.mark.parametrize("text", ["code;area\n13;RVTC\n", "code,area\nRVTC,13\n", "", "\xff"])
@@ -262,24 +433,25 @@ def test_two_files_of_a_channel_are_refused(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("compressed", [False, True])
-def test_a_file_cut_anywhere_is_refused(tmp_path: Path, compressed: bool) -> None:
-    path = tmp_path / "A3_cells.mat"
-    savemat(path, {"spikes": np.array(SPIKES)}, do_compression=compressed)
-    whole = path.read_bytes()
-    for size in range(len(whole)):
-        path.write_bytes(whole[:size])
-        assert refusal(tmp_path) in {
-            f"{path}: is damaged, or no MATLAB file",
-            f"{path}: holds no variable 'spikes'",
-        }
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, 3, SPIKES)
+    path.write_bytes(path.read_bytes()[:-8])
+    assert refusal(tmp_path).startswith(f"{path}: is damaged, or no MATLAB file: it ends at byte")
 
 
-def test_a_file_in_the_newest_format_of_matlab_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    path = tmp_path / "A3_cells.mat"
-    path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(512))
+@pytest.mark.parametrize("time_us", [-1.0, 1e18])
+def test_times_that_are_none_are_refused(tmp_path: Path, time_us: float) -> None:
+    path = write(tmp_path, 3, [[1, 7, 1e6], [1, 7, time_us]])
     assert refusal(tmp_path) == (
-        f"{path}: is a MATLAB file of version 7.3; save it in MATLAB with '-v7'"
+        f"{path}: row 2 of 'spikes' begins with {[1.0, 7.0, time_us]}, not with a cell, a cluster"
+        " and a time in us"
+    )
+
+
+def test_times_that_no_recording_spans_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, 3, [[1, 7, 1e6], [1, 7, 1.7e15]])
+    assert refusal(tmp_path) == (
+        f"{path}: the times of its spikes span 19676 days; no recording is so long"
     )
 
 
@@ -303,6 +475,8 @@ def test_published_recordings_have_the_units_known_of_them(
         assert units.table.index.is_unique
         assert units.table["cluster"].notna().all()
         assert (units.table["area"] != "").all()
+        waveforms = [units.read_waveforms(label) for label in units.table.index]
+        assert all(found is not None and found.values.shape == (1, 256) for found in waveforms)
         for train in units.spikes_s:
             assert train.dtype == np.float64
             assert (np.diff(train) >= 0).all()

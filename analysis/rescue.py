@@ -1,0 +1,370 @@
+"""A session whose log is lost, rebuilt from what the recorder heard and from its plan.
+
+`rescue` finds the session in a recording, reads which trial each presentation was (`retrace`), and
+makes the events that its log would have held (`relog`), on the recording's clock.  What was not
+heard is inferred from the plan's frames where they leave one answer, and marked; where they leave
+several, nothing is guessed.  `write_rescued` makes a session folder of it that any command reads.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import pandas as pd
+
+from analysis.align import Alignment
+from analysis.gather import _own_trials
+from analysis.heard import (
+    Announced,
+    Words,
+    heads_of,
+    owners,
+    presentations_announced,
+    read_words,
+    sessions_announced,
+)
+from analysis.lights import counted
+from analysis.planned import Place, Plan
+from analysis.readers.plan import PLAN_NAME, read_plan
+from analysis.relog import Relogged, Stretch, Unplaced, relog
+from analysis.retrace import Reading, Trial, retrace, trials_of
+from task import __version__
+from task.contract.catalog import MANIFEST, read_catalog
+from task.contract.errors import AnalysisError
+from task.contract.sessionlog import LOG_NAME, VERSION, Event, Header, SessionLog, line_of
+
+TRIALS_NAME = "trials.csv"
+PROTOCOL_NAME = "protocol.toml"
+UNKNOWN = "unknown"
+MOST_CONTRADICTED = 0.01  # of the numbered presentations: their onset is that of another trial
+DEAREST = 0.2  # of the words: more that were lost or came from nowhere, and the plan is another's
+NAMED = 5  # as many of a kind are named in a sentence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rescued:
+    """A session, rebuilt.
+
+    Attributes
+    ----------
+    session : its number
+    port : of the recording, as its reader calls it
+    log : as it was, times on the recording's clock, with a header that knows only what plan and
+        recording know; `inferred` marks what the plan says and nobody heard
+    trials : as `analysis.gather` makes them of a log, and `inferred` (True where the number of the
+        presentation was not heard, and its place follows from its neighbours); presentations that
+        could not be placed have neither item nor block
+    unplaced : these, and others without a picture
+    said : what the user should know, a sentence each
+    """
+
+    session: int
+    port: Any
+    log: SessionLog
+    trials: pd.DataFrame
+    unplaced: tuple[Unplaced, ...]
+    said: tuple[str, ...]
+
+
+class _OnItsOwnClock(NamedTuple):
+    """What the trial table needs of an alignment, for a log that is on the recording's clock."""
+
+    time_s: pd.Series
+    measured: pd.Series
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A session of a recording, held against the plan."""
+
+    stretch: Stretch
+    numbered: int
+    contradicted: int
+    reading: Reading
+
+    @property
+    def follows(self) -> bool:
+        """Whether it may be a session of this plan."""
+        few = max(1.0, MOST_CONTRADICTED * self.numbered)
+        cheap = self.reading.price <= DEAREST * (self.reading.words + self.reading.price)
+        return self.numbered > 0 and self.contradicted <= few and cheap
+
+    def __str__(self) -> str:
+        first_s = self.stretch.words.time_s[self.stretch.own[0]]
+        agreeing = self.numbered - self.contradicted
+        return (
+            f"session {self.stretch.session} from {first_s:.1f} s:"
+            f" {counted(self.numbered, 'presentation')} numbered as in the plan, {agreeing} of them"
+            f" with its codes"
+        )
+
+
+def rescue(events: pd.DataFrame, plan: Plan, *, session: int | None = None) -> Rescued:
+    """Rebuild a session.
+
+    Parameters
+    ----------
+    events : words of a recording: `time_s`, `code`, and `port` where there are several
+    plan : as from `analysis.readers.plan.read_plan`
+    session : which, where the recording holds several
+
+    Raises
+    ------
+    AnalysisError
+        If the plan numbers nothing on the lines, no session is announced, none or several follow
+        the plan, or the one that is asked for does not.
+    """
+    if not plan["announced"]:
+        raise AnalysisError(
+            f"the sessions of plan {plan['name']!r} do not number their presentations on the lines"
+            " (its code table leaves no room): what was shown cannot be read off a recording"
+        )
+    port, words, announced = _busiest_port(events, plan)
+    candidates = _candidates(words, announced, plan)
+    chosen = _chosen(candidates, plan, session)
+    found = relog(plan, chosen.stretch, chosen.reading.reads)
+    log = SessionLog(_header(plan, chosen.stretch.session), found.events, found.ending)
+    return Rescued(
+        session=chosen.stretch.session,
+        port=port,
+        log=log,
+        trials=_trials(plan, log, found),
+        unplaced=found.unplaced,
+        said=tuple(_said(plan, port, candidates, chosen, found)),
+    )
+
+
+def write_rescued(
+    rescued: Rescued,
+    plan: Path,
+    out: Path,
+    *,
+    subject: str,
+    started: str,
+    stimuli: Path,
+    recording: Path,
+    protocol: Path | None = None,
+) -> None:
+    """Write a session folder: log, plan, list of pictures, `trials.csv`.
+
+    Parameters
+    ----------
+    plan : the file that `rescued` was made with
+    out : a new folder, or an empty one
+    subject : subject code
+    started : wall time of the session's first frame, ISO 8601 with zone
+    stimuli : folder of the set that was shown, as it is now
+    recording : what it was rebuilt from, for the header
+    protocol : the protocol file, if it is still there
+
+    Raises
+    ------
+    AnalysisError
+        If the folder holds something, the set lacks a picture, the time is none, or the disk
+        refuses.
+    FileError, StimulusError
+        If the plan or the set cannot be read.
+    """
+    catalog = read_catalog(stimuli)
+    lacking = [name for name in read_plan(plan)["picture_ids"] if name not in catalog.pictures]
+    if lacking:
+        raise AnalysisError(f"{stimuli}: is not the set that was shown: it lacks {_some(lacking)}")
+    files = {
+        PLAN_NAME: plan.read_bytes(),
+        MANIFEST: (stimuli / MANIFEST).read_bytes(),
+        **({PROTOCOL_NAME: protocol.read_bytes()} if protocol else {}),
+        TRIALS_NAME: rescued.trials.to_csv(index=False, lineterminator="\n").encode(),
+    }
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    header = Header(
+        **{
+            **asdict(rescued.log.header),
+            "subject": subject,
+            "started": _wall_time(started),
+            "plan_sha256": digests[PLAN_NAME],
+            "protocol_sha256": digests.get(PROTOCOL_NAME, ""),
+            "catalog": catalog.name,
+            "catalog_sha256": catalog.sha256,
+            "software": {**rescued.log.header.software, "rebuilt_from": recording.name},
+        }
+    )
+    files[LOG_NAME] = b"".join(_lines(header, rescued.log))
+    _write(out, files)
+
+
+# Which port, which session -----------------------------------------------------------------------
+
+
+def _busiest_port(events: pd.DataFrame, plan: Plan) -> tuple[Any, Words, list[Announced]]:
+    """The port on which sessions are announced most often."""
+    ports = events["port"] if "port" in events else pd.Series("", events.index)
+    found = []
+    for port, rows in events.groupby(ports, dropna=False, sort=False):
+        words = read_words(rows["time_s"].tolist(), rows["code"].tolist(), plan)
+        found.append((port, words, sessions_announced(words)))
+    if not any(announced for _, _, announced in found):
+        heard = sum(len(words.name) for _, words, _ in found)
+        raise AnalysisError(
+            f"the recording's {counted(heard, 'word')} announce no session: it holds none of this"
+            " program's, or the lines that name them were dead"
+        )
+    return max(found, key=lambda each: len(each[2]))
+
+
+def _candidates(words: Words, announced: Sequence[Announced], plan: Plan) -> list[_Candidate]:
+    """Every session that was announced, in the order of the recording."""
+    times = Counter(each.number for each in announced)
+    numbers = {session: presentations_announced(words, session) for session in times}
+    mentions = {session: times[session] + len(numbers[session]) for session in times}
+    most = max(mentions.values())
+    sessions = [s for s in times if mentions[s] > 1 or most == 1]  # once may be a garbled word
+    evidence = [(each.at, each.number) for each in announced if each.number in sessions]
+    for session in sessions:
+        others = {each.at for s in sessions if s != session for each in numbers[s]}
+        evidence += [(each.at, session) for each in numbers[session] if each.at not in others]
+    owner = owners(words, sorted(evidence))
+    trials = trials_of(plan)
+    found = []
+    for session in sessions:
+        own = tuple(at for at, whose in enumerate(owner) if whose == session)
+        names = tuple(each for each in announced if each.number == session)
+        onsets = frozenset(trial.codes[0] for trial in trials.values())
+        before, heads = heads_of(words, own, numbers[session], onsets)
+        stretch = Stretch(words, session, own, before, tuple(heads), names)
+        found.append(_candidate(plan, trials, stretch))
+    return found
+
+
+def _candidate(plan: Plan, trials: Mapping[int, Trial], stretch: Stretch) -> _Candidate:
+    numbered = [h for h in stretch.heads if h.number in trials and h.code]
+    contradicted = [h for h in numbered if h.number and trials[h.number].codes[0] != h.code]
+    reading = retrace(plan, stretch.heads, stretch.words.time_s, stretch.words.name)
+    return _Candidate(stretch, len(numbered), len(contradicted), reading)
+
+
+def _chosen(candidates: Sequence[_Candidate], plan: Plan, session: int | None) -> _Candidate:
+    listed = "\n".join(f"  {candidate}" for candidate in candidates)
+    asked = [c for c in candidates if session in (None, c.stretch.session)]
+    following = [candidate for candidate in asked if candidate.follows]
+    if not asked:
+        raise AnalysisError(f"session {session} is not announced in the recording:\n{listed}")
+    if not following:
+        which = "no session of the recording" if session is None else f"session {session} does not"
+        verb = "follows" if session is None else "follow"
+        raise AnalysisError(f"{which} {verb} the plan {plan['name']!r}:\n{listed}")
+    if len(following) > 1:
+        raise AnalysisError(
+            f"several sessions of the recording follow the plan {plan['name']!r}; say which one is"
+            f" meant:\n{listed}"
+        )
+    return following[0]
+
+
+# The trial table ---------------------------------------------------------------------------------
+
+
+def _trials(plan: Plan, log: SessionLog, found: Relogged) -> pd.DataFrame:
+    """As for any log; presentations of a picture that could not be placed are added."""
+    coded = [event for event in log.events if event.code is not None]
+    clock = _OnItsOwnClock(
+        pd.Series([event.time_s for event in coded], dtype=float),
+        pd.Series([not event.detail.get("inferred") for event in coded], dtype=bool),
+    )
+    trials = _own_trials(log, cast(Alignment, clock))
+    if trials.empty:
+        return trials
+    trials = trials.assign(inferred=trials["presentation"].isin(found.inferred))
+    return trials
+
+
+# What the user should know -----------------------------------------------------------------------
+
+
+def _said(
+    plan: Plan,
+    port: Any,
+    candidates: Sequence[_Candidate],
+    chosen: _Candidate,
+    found: Relogged,
+) -> Iterator[str]:
+    shown = len(found.read) + len(found.inferred)
+    yield (
+        f"session {chosen.stretch.session}: {counted(shown, 'presentation')}, {len(found.read)} by"
+        f" their own number and {len(found.inferred)} by their neighbours'"
+    )
+
+
+# Files -------------------------------------------------------------------------------------------
+
+
+def _header(plan: Plan, session: int) -> Header:
+    """What plan and recording know."""
+    return Header(
+        session=session,
+        subject=UNKNOWN,
+        protocol=plan["name"],
+        protocol_sha256="",
+        plan_sha256="",
+        catalog=plan["stimuli"],
+        catalog_sha256="",
+        seed=plan["seed"],
+        rig=UNKNOWN,
+        started=UNKNOWN,
+        codes=plan["codes"],
+        software={"rebuilt": f"from a recording and the plan, by imagery {__version__}"},
+        safety=plan.get("safety"),
+    )
+
+
+def _wall_time(started: str) -> str:
+    try:
+        zone = datetime.fromisoformat(started).tzinfo
+    except ValueError:
+        zone = None
+    if zone is None:
+        raise AnalysisError(
+            f"started {started!r}: give date, time and zone, as in 2026-03-14T10:00:00+01:00"
+        )
+    return started
+
+
+def _lines(header: Header, log: SessionLog) -> Iterator[bytes]:
+    yield _json({"imagery_log": VERSION, **asdict(header)})
+    for event in log.events:
+        if event.name == "ENDED":
+            yield _json({"ending": dict(event.detail)})
+        else:
+            line = line_of(event)
+            first = {"resumed": line.pop("resumed")} if "resumed" in line else {}
+            yield _json({**first, **line})
+    if log.ending is not None:
+        yield _json({"ending": dict(log.ending)})
+
+
+def _json(line: Mapping[str, Any]) -> bytes:
+    return (json.dumps(line, separators=(",", ":")) + "\n").encode()
+
+
+def _write(out: Path, files: Mapping[str, bytes]) -> None:
+    """All files, the log last: a folder without one is no session."""
+    try:
+        if out.exists() and any(out.iterdir()):
+            raise AnalysisError(f"{out}: holds something already; name a new folder")
+        out.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name, data in files.items():
+            partial = out / f"{name}.partial"
+            partial.write_bytes(data)
+            partial.chmod(0o600)
+            partial.replace(out / name)
+    except OSError as error:
+        raise AnalysisError(f"{out}: cannot be written: {error.strerror}") from None
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

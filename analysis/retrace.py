@@ -1,0 +1,485 @@
+"""Which trial of its plan each presentation in a recording was: the readings that need least faith.
+
+A reading says of every beginning that was heard which trial it was, and by which of the operator's
+commands the task came there.  Its price is the number of words that must have been lost or have
+come from nowhere for it to be true.  A trial is named only if every reading that names another is
+dearer by more words than chance loses together; the share of words lost is the recording's own.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from math import ceil, inf, log
+from typing import Any, NamedTuple
+
+from analysis.heard import Head
+from analysis.planned import Place
+from task.contract.sessionlog import Kind
+
+LOST_TOGETHER = 1e-5  # odds at which a reading is no longer thought possible
+FEWEST_APART = 3  # words, however few are lost in all
+_DEAREST = 20  # words: readings that cost so many more than another are not followed up
+_UNHEARD = 6  # words: price of going on at another place without having heard why
+_SILENT = 5  # words of a presentation's beginning: onset and number
+_UNTIMELY = 3  # words: price of a trial that comes when it should not
+_EARLY_S, _LATE_S, _DRAWN_OUT = 0.05, 0.12, 0.015  # how far onsets lie from the plan: s, s, share
+_SOONEST_ANSWER_S = 0.1
+_RUN_UP_S = 1.0  # longest empty screen before a trial that sounds
+_ANY_KEY = "any"
+_RUN_MARKS = frozenset(
+    {
+        *("PAUSE", "STOP", "RUN_END", "BLOCK_END", "PRACTICE_END", "PRACTICE_START", "RESUME"),
+        *("REPEAT", "SKIP", "GAP"),
+    }
+)
+MARKS = _RUN_MARKS | {"SESSION", "RUN_START", "BLOCK_START"}
+
+
+class Way(StrEnum):
+    """How the task came to a presentation."""
+
+    BEGIN = "begin"
+    NEXT = "next"
+    PASSED = "passed"  # the one before was cut short, and by the protocol's rule left so
+    AGAIN = "again"
+    BLOCK = "block again"
+    SKIP = "skip"
+    RUN = "another run"
+    SILENT = "one between them was not heard to begin"
+    UNHEARD = "what lies between was not heard"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A trial of the plan, and what of it is heard.
+
+    Attributes
+    ----------
+    number : of its first presentation
+    codes, frames, asks : of each step: its code, its length, whether an answer ends it
+    start : number of the first trial of its block
+    last : whether it ends its block
+    practised : whether its block may be shown again until it is answered rightly
+    opens, closes : codes around its block
+    waits : the patient reads, and the next may take its time
+    sounds : an empty screen may come before it
+    """
+
+    number: int
+    place: Place
+    kind: str
+    item: str | None
+    codes: tuple[str, ...]
+    frames: tuple[int, ...]
+    asks: tuple[bool, ...]
+    start: int
+    last: bool
+    practised: bool
+    opens: frozenset[str]
+    closes: frozenset[str]
+    waits: bool
+    sounds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A beginning, read.
+
+    Attributes
+    ----------
+    head : its position among the beginnings
+    trial : number of the trial that it is by the best reading
+    way : how the task came there
+    whole : whether the presentation came to its end
+    others : what else it may have been: numbers of trials, None for nothing at all
+    marks : what may be heard between the one before and this one
+    """
+
+    head: int
+    trial: int
+    way: Way
+    whole: bool
+    others: tuple[int | None, ...]
+    marks: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The best reading of a session.
+
+    Attributes
+    ----------
+    reads : in the order of time; beginnings that it takes for none are left out
+    price : words that were lost or came from nowhere, by this reading
+    words : all that were heard
+    """
+
+    reads: tuple[Read, ...]
+    price: float
+    words: int
+
+
+class _State(NamedTuple):
+    """Up to here: the trial shown last, the furthest that was ever shown, and its beginning."""
+
+    trial: int
+    furthest: int
+    head: int
+
+
+class _Move(NamedTuple):
+    """A step of the task from one trial to another: what is heard of it."""
+
+    to: int
+    way: Way
+    marks: frozenset[str]
+    optional: frozenset[str]
+    whole: bool
+
+
+class _Link(NamedTuple):
+    before: _State
+    after: _State
+    price: float
+    way: Way
+    whole: bool  # whether the trial before came to its end
+    marks: frozenset[str]
+
+
+def trials_of(plan: Mapping[str, Any]) -> dict[int, Trial]:
+    """Trials of a plan by the number of their first presentation."""
+    found: dict[int, Trial] = {}
+    for b, block in enumerate(plan["blocks"]):
+        start = len(found) + 1
+        practice = block["kind"] == Kind.PRACTICE
+        for t, trial in enumerate(block["trials"]):
+            steps = trial["steps"]
+            asks = tuple(bool(step["answers"]) for step in steps)
+            number = len(found) + 1
+            found[number] = Trial(
+                number=number,
+                place=Place(b, t),
+                kind=trial["kind"],
+                item=trial.get("item"),
+                codes=tuple(step["code"] for step in steps),
+                frames=tuple(int(step["frames"]) for step in steps),
+                asks=asks,
+                start=start,
+                last=t + 1 == len(block["trials"]),
+                practised=practice or block.get("rounds", 1) > 1,
+                opens=frozenset({"SESSION", "BLOCK_START"} | ({"PRACTICE_START"} if practice else set())),
+                closes=frozenset({"BLOCK_END"} | ({"PRACTICE_END"} if practice else set())),
+                waits=trial["kind"] == Kind.TEXT and asks[0],
+                sounds=any(i.get("medium") in ("tone", "sound") for i in steps[0]["screen"]),
+            )
+    return found
+
+
+def retrace(
+    plan: Mapping[str, Any], heads: Sequence[Head], time_s: Sequence[float], name: Sequence[str]
+) -> Reading:
+    """Read what was shown.
+
+    Parameters
+    ----------
+    plan : as in `plan.json`
+    heads : the session's, as from `heard.heads_of`
+    time_s, name : of the words that they point to
+    """
+    return _Retracing(plan, heads, time_s, name).best()
+
+
+class _Retracing:
+    """Every reading that is not absurd, as a net of states between the beginnings."""
+
+    def __init__(
+        self,
+        plan: Mapping[str, Any],
+        heads: Sequence[Head],
+        time_s: Sequence[float],
+        name: Sequence[str],
+    ) -> None:
+        self._trials = trials_of(plan)
+        self._keeps = plan.get("interrupted") == "keep"
+        self._frame_s = 1 / float(plan["refresh_hz"])
+        self._heads, self._time_s, self._name = heads, time_s, name
+        self._ahead = self._anchors()
+        self._moves = lru_cache(maxsize=None)(self._moves_from)
+
+    def best(self) -> Reading:
+        """The best reading, and what else is possible."""
+        words = sum(len(head.words) + len(head.tail) for head in self._heads)
+        layers, links = self._forward()
+        after = self._backward(layers, links)
+        price = after[0][next(iter(layers[0]))]
+        share = (price + 1) / (words + price + 1)
+        apart = max(FEWEST_APART, ceil(log(LOST_TOGETHER) / log(share)))
+        reads = self._told(layers, links, after, price + apart)
+        return Reading(tuple(reads), price, words)
+
+    # The net ----------------------------------------------------------------------------
+
+    def _forward(self) -> tuple[list[dict[_State, float]], list[list[_Link]]]:
+        layers: list[dict[_State, float]] = [{_State(0, 0, -1): 0.0}]
+        links: list[list[_Link]] = []
+        for j, head in enumerate(self._heads):
+            reached: dict[_State, float] = {}
+            found: list[_Link] = []
+            for state, price in layers[-1].items():
+                none = _Link(state, state, len(head.words), Way.NEXT, False, MARKS)
+                for link in (none, *self._places(state, j)):
+                    found.append(link)
+                    total = price + link.price
+                    reached[link.after] = min(total, reached.get(link.after, inf))
+            most = min(reached.values()) + _DEAREST
+            layers.append({state: price for state, price in reached.items() if price <= most})
+            links.append([link for link in found if link.after in layers[-1]])
+        return layers, links
+
+    def _backward(
+        self, layers: Sequence[Mapping[_State, float]], links: Sequence[Sequence[_Link]]
+    ) -> list[dict[_State, float]]:
+        """What is still to be paid from every state on."""
+        after = [{state: self._end(state)[0] for state in layers[-1]}]
+        for each in reversed(links):
+            ahead: dict[_State, float] = {}
+            for link in each:
+                price = link.price + after[-1].get(link.after, inf)
+                ahead[link.before] = min(price, ahead.get(link.before, inf))
+            after.append(ahead)
+        return after[::-1]
+
+    def _told(
+        self,
+        layers: Sequence[Mapping[_State, float]],
+        links: Sequence[Sequence[_Link]],
+        after: Sequence[Mapping[_State, float]],
+        most: float,
+    ) -> list[Read]:
+        """The cheapest way through the net, with what else costs less than `most`."""
+        state = next(iter(layers[0]))
+        reads: list[Read] = []
+        for j, each in enumerate(links):
+            ways = [link for link in each if link.before == state]
+            link = min(ways, key=lambda way: way.price + after[j + 1].get(way.after, inf))
+            state = link.after
+            if state.head == j:
+                reads[-1:] = [replace(read, whole=link.whole) for read in reads[-1:]]
+                found = _possible(j, layers[j + 1], after[j + 1], most)
+                others = tuple(other for other in found if other != state.trial)
+                reads.append(Read(j, state.trial, link.way, False, others, link.marks))
+        reads[-1:] = [replace(read, whole=self._end(state)[1]) for read in reads[-1:]]
+        return reads
+
+    # One step of a reading --------------------------------------------------------------
+
+    def _places(self, state: _State, j: int) -> Iterator[_Link]:
+        """Where beginning `j` may stand if the trial before it is that of `state`."""
+        head = self._heads[j]
+        lost = 0 if head.code else 1
+        if state.head >= 0:
+            for move in self._moves(state.trial):
+                if self._fits(state, move.to, head):
+                    price = lost + self._price(state, j, move)
+                    furthest = max(state.furthest, move.to)
+                    after = _State(move.to, furthest, j)
+                    marks = move.marks | move.optional | {"GAP"}
+                    yield _Link(state, after, price, move.way, move.whole, marks)
+        elif self._fits(state, 1, head):
+            yield _Link(state, _State(1, 1, j), lost, Way.BEGIN, False, MARKS)
+        for to, furthest in self._jumps(state, j):
+            price, whole = self._end(state) if state.head >= 0 else (0, False)
+            way = Way.UNHEARD if state.head >= 0 else Way.BEGIN
+            after = _State(to, furthest, j)
+            yield _Link(state, after, lost + price + _UNHEARD, way, whole, MARKS)
+
+    def _fits(self, state: _State, to: int, head: Head) -> bool:
+        """Whether a trial begins with this code, and has or had this number."""
+        trial = self._trials.get(to)
+        if trial is None or (head.code and head.code != trial.codes[0]):
+            return False
+        if head.number is None:
+            return True
+        return head.number == to if to > state.furthest else head.number > len(self._trials)
+
+    def _jumps(self, state: _State, j: int) -> Iterator[tuple[int, int]]:
+        """Where the next first presentation whose number is known says that this one stands."""
+        head, (ahead, number) = self._heads[j], self._ahead[j]
+        to = number - (ahead - j)
+        if number <= state.furthest:
+            return
+        if to > state.furthest and self._fits(state, to, head):
+            yield to, to
+        if ahead > j:  # it may be shown for the second time, the next one not
+            shown = _State(0, number - 1, -1)
+            if self._fits(shown, to, head):
+                yield to, number - 1
+
+    def _anchors(self) -> list[tuple[int, int]]:
+        """For every beginning the next one with a number of the plan: where, and which."""
+        found: list[tuple[int, int]] = []
+        ahead = (len(self._heads), 0)
+        for j in range(len(self._heads) - 1, -1, -1):
+            number = self._heads[j].number
+            if number is not None and 1 <= number <= len(self._trials):
+                ahead = j, number
+            found.append(ahead)
+        return found[::-1]
+
+    def _moves_from(self, number: int) -> tuple[_Move, ...]:
+        return tuple(self._all_moves(self._trials[number]))
+
+    def _all_moves(self, trial: Trial) -> Iterator[_Move]:
+        """Every step that the task can take after a trial."""
+        n, none = trial.number, frozenset[str]()
+        onward = self._trials.get(n + 1)
+        begin = self._trials[trial.start]
+        held = frozenset({"PAUSE", "RESUME"})
+        if onward and not trial.last:
+            yield _Move(n + 1, Way.NEXT, none, none, whole=True)
+            if self._keeps:
+                yield _Move(n + 1, Way.PASSED, held, none, whole=False)
+            elif onward.sounds:
+                yield _Move(n + 1, Way.NEXT, held, none, whole=True)
+            if not self._trials[n + 1].last:
+                yield _Move(n + 2, Way.SILENT, none, none, whole=True)
+        if onward and trial.last:
+            between = trial.closes | onward.opens
+            yield _Move(n + 1, Way.NEXT, between, held | {"REPEAT"}, whole=True)
+            if self._keeps:
+                yield _Move(n + 1, Way.PASSED, between | held, none, whole=False)
+        if trial.last and trial.practised:
+            yield _Move(trial.start, Way.BLOCK, begin.opens, held | {"REPEAT"}, whole=True)
+        if not self._keeps:
+            yield _Move(n, Way.AGAIN, held, none, whole=False)
+        repeated = frozenset({"PAUSE", "REPEAT"}) | begin.opens
+        yield _Move(trial.start, Way.BLOCK, repeated, none, whole=False)
+        later = self._later_block(trial)
+        if later:
+            skipped = frozenset({"PAUSE", "SKIP"}) | trial.closes | later.opens
+            yield _Move(later.number, Way.SKIP, skipped, none, whole=False)
+        run = frozenset({"RUN_START", "SESSION", "BLOCK_START"})
+        yield _Move(n, Way.RUN, run, _RUN_MARKS, whole=False)
+        if onward:
+            yield _Move(n + 1, Way.RUN, run, _RUN_MARKS, whole=True)
+            if self._keeps:
+                yield _Move(n + 1, Way.RUN, run, _RUN_MARKS, whole=False)
+        for to in {trial.start, later.number if later else trial.start}:
+            for whole in (True, False):
+                yield _Move(to, Way.RUN, run, _RUN_MARKS, whole)
+
+    def _later_block(self, trial: Trial) -> Trial | None:
+        number = trial.number
+        while number in self._trials and self._trials[number].start == trial.start:
+            number += 1
+        return self._trials.get(number)
+
+    # What it costs ----------------------------------------------------------------------
+
+    def _price(self, state: _State, j: int, move: _Move) -> float:
+        trial = self._trials[state.trial]
+        steps, marks = self._between(state.head, j)
+        heard = frozenset(self._name[at] for at in marks)
+        price = len(move.marks - heard) + len(heard - move.marks - move.optional - {"GAP"})
+        names = tuple(self._name[at] for at in steps)
+        codes = trial.codes[1:]
+        within = move.way in (Way.NEXT, Way.SILENT) and not trial.last and not move.marks
+        if move.way is Way.SILENT:
+            silent = self._trials[state.trial + 1]
+            price += _SILENT + _apart(codes + silent.codes[1:], names)
+            return price + _UNTIMELY * (not self._timely(state, j, steps, silent))
+        price += _apart(codes, names) if move.whole else _cut(codes, names)
+        if within:
+            price += _UNTIMELY * (not self._timely(state, j, steps))
+        return price
+
+    def _end(self, state: _State) -> tuple[float, bool]:
+        """What is paid if nothing is known of what followed, and whether it came to its end."""
+        if state.head < 0:
+            return 0, False
+        steps, _ = self._between(state.head, self._following(state.head))
+        names = tuple(self._name[at] for at in steps)
+        codes = self._trials[state.trial].codes[1:]
+        cut, whole = _cut(codes, names), _apart(codes, names)
+        return min(cut, whole), whole <= cut
+
+    def _following(self, head: int) -> int:
+        return min(head + 1, len(self._heads))
+
+    def _between(self, i: int, j: int) -> tuple[list[int], list[int]]:
+        """Positions of the codes of steps, and of marks, from one beginning to another."""
+        tail = [at for head in self._heads[i:j] for at in head.tail]
+        marks = [at for at in tail if self._name[at] in MARKS]
+        steps = [at for at in tail if self._name[at].endswith(("_ON", "_OFF"))]
+        return steps, marks
+
+    def _timely(
+        self, state: _State, j: int, steps: Sequence[int], silent: Trial | None = None
+    ) -> bool:
+        """Whether beginning `j` comes when the trial before it is over."""
+        trial = self._trials[state.trial]
+        head, onset_s = self._heads[state.head], self._heads[j].time_s
+        known = [(0, head.time_s)]
+        if not silent:
+            known += [
+                (trial.codes.index(self._name[at]), self._time_s[at])
+                for at in steps
+                if self._name[at] in trial.codes
+            ]
+        latest = max(step for step, _ in known)
+        shortest_s, longest_s = self._length(trial, latest)
+        if silent:
+            more = self._length(silent, 0)
+            shortest_s, longest_s = shortest_s + more[0], longest_s + more[1]
+        follower = self._trials[trial.number + (2 if silent else 1)]
+        if follower.sounds or (silent and silent.sounds):
+            longest_s += _RUN_UP_S
+        if trial.waits or (silent and silent.waits):
+            longest_s = inf  # pictures are made ready
+        low_s = shortest_s * (1 - _DRAWN_OUT) - _EARLY_S
+        high_s = longest_s * (1 + _DRAWN_OUT) + _LATE_S
+        return any(low_s <= onset_s - at_s <= high_s for step, at_s in known if step == latest)
+
+    def _length(self, trial: Trial, step: int) -> tuple[float, float]:
+        """Shortest and longest time from a step's onset to the end of its trial."""
+        shortest_s = longest_s = 0.0
+        for frames, asks in list(zip(trial.frames, trial.asks, strict=True))[step:]:
+            length_s = frames * self._frame_s
+            shortest_s += min(_SOONEST_ANSWER_S, length_s) if asks else length_s
+            longest_s += length_s + asks * 2 * _LATE_S
+        return shortest_s, longest_s
+
+
+def _possible(
+    j: int, layer: Mapping[_State, float], after: Mapping[_State, float], most: float
+) -> list[int | None]:
+    """What a beginning is by any reading that is cheap enough."""
+    found = {
+        state.trial if state.head == j else None
+        for state, price in layer.items()
+        if state in after and price + after[state] < most
+    }
+    return sorted(found, key=lambda number: number or 0)
+
+
+@lru_cache(maxsize=4096)
+def _apart(planned: tuple[str, ...], heard: tuple[str, ...]) -> int:
+    """Words that were lost, and that came from nowhere."""
+    return len(planned) + len(heard) - 2 * _common(planned, heard)
+
+
+@lru_cache(maxsize=4096)
+def _cut(planned: tuple[str, ...], heard: tuple[str, ...]) -> int:
+    """The same if the rest may not have been sent."""
+    return min(_apart(planned[:n], heard) for n in range(len(planned) + 1))
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """Length of the longest common subsequence."""
+    row = [0] * (len(other) + 1)
+    for a in one:
+        above = row[:]
+        for n, b in enumerate(other):
+            row[n + 1] = above[n] + 1 if a == b else max(row[n], above[n + 1])
+    return row[-1]
