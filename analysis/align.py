@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from analysis.clock import Clock, Times
 from analysis.evidence import LEAST_SHARE, WRONG_FILES, AlignmentRefused, Evidence, judge
@@ -23,12 +22,12 @@ from analysis.matching import (
     agreeing,
     find_match,
     find_places,
+    heard,
     log_tick,
     rival_rows,
 )
 from analysis.voting import Integers, NoOffset, Words, words_of
 
-SILENCE_S = 5.0  # no word at all within this: the recording was off, which proves nothing
 OUTSIDE_S = (
     1.0  # unexpected words are counted from this long before the first row to after the last
 )
@@ -147,14 +146,14 @@ def align(
     every = np.arange(len(sent))
     inferred_s, uncertainty_s = match.clock.infer(stamps_s, _between(every, log.place))
     expected_s = inferred_s[log.place]
-    run = sent["run"].to_numpy() if "run" in sent else np.ones(len(sent), np.int64)
-    evidence = _weigh(log, words, match, expected_s, tick_s, run[log.place])
+    evidence = _weigh(log, words, match, expected_s, tick_s)
     evidence = replace(evidence, overridden=judge(evidence, accept))
     placed, doubt_s = find_places(log, words, match, expected_s)
     uncertainty_s[log.place] += doubt_s
     pairs = _pairs(log, words, match.word, placed, expected_s)
-    runs = _runs(run, log, match.word, expected_s, words)
-    unfound = ~runs["found"].to_numpy()[np.searchsorted(runs.index, run)]
+    runs = _runs(log, match.word, expected_s, words)
+    run = sent["run"].to_numpy() if "run" in sent else np.ones(len(sent), np.int64)
+    unfound = np.isin(run, runs.index[~runs["found"]])
     inferred_s[unfound], uncertainty_s[unfound] = np.nan, np.inf
     pairs = pairs[~unfound[pairs["sent"]]].reset_index(drop=True)
     scatter_s = float(pairs.loc[~pairs["placed"], "residual_s"].abs().quantile(0.95))
@@ -191,20 +190,18 @@ def align(
 # Verdict
 
 
-def _weigh(
-    log: Words, words: Words, match: Match, expected_s: Times, tick_s: float, run: Integers
-) -> Evidence:
+def _weigh(log: Words, words: Words, match: Match, expected_s: Times, tick_s: float) -> Evidence:
     numbers = agreeing(log, words, match.word)
     found = match.word >= 0
     return Evidence(
         rows=len(log),
-        heard=int(_heard(words, expected_s).sum()),
+        heard=int(heard(words, expected_s).sum()),
         matched=int(found.sum()),
         rival=rival_rows(replace(log, time_s=expected_s), words, match.tolerance_s),
         numbered=int((log.number[found] > 0).sum()),
         agreeing=int((numbers > 0).sum()),
         contradicting=match.contradicted,
-        jumps=_jumps_within(match.clock, run),
+        jumps=_jumps_within(match.clock, log.run),
         drift_ppm=match.clock.drift_ppm,
         tolerance_s=match.tolerance_s,
         tick_s=tick_s if match.step_s >= 0.9 * tick_s else np.nan,
@@ -213,33 +210,21 @@ def _weigh(
 
 def _jumps_within(clock: Clock, run: Integers) -> int:
     """Jumps of a clock that are not between two runs, where the log's may have begun anew."""
-    return sum(run[at.last_row] == run[to.first_row] for at, to in clock.leaps)
+    return sum(bool(run[at.last_row] == run[to.first_row]) for at, to in clock.leaps)
 
 
-def _runs(
-    run: Integers, log: Words, word: Integers, expected_s: Times, words: Words
-) -> pd.DataFrame:
+def _runs(log: Words, word: Integers, expected_s: Times, words: Words) -> pd.DataFrame:
     """What was found of each run of the log."""
-    numbers = np.unique(run)
-    at = np.searchsorted(numbers, run[log.place])
-    rows, heard, matched = (
+    numbers, at = np.unique(log.run, return_inverse=True)
+    rows, hearing, matched = (
         np.bincount(at[some], minlength=len(numbers))
-        for some in (slice(None), _heard(words, expected_s), word >= 0)
+        for some in (slice(None), heard(words, expected_s), word >= 0)
     )
-    found = (matched >= RUN_ROWS) & (matched >= LEAST_SHARE * heard)
+    found = (matched >= RUN_ROWS) & (matched >= LEAST_SHARE * hearing)
     if len(numbers) == 1:
         found[:] = True
     table = {"rows": rows, "matched": matched, "found": found}
     return pd.DataFrame(table, pd.Index(numbers, name="run"))
-
-
-def _heard(words: Words, expected_s: Times) -> NDArray[np.bool_]:
-    """Rows at times when the recording has any word nearby."""
-    bounded = np.concatenate([[-np.inf], words.time_s, [np.inf]])
-    after = np.searchsorted(bounded, expected_s)
-    gap_s = np.minimum(bounded[after] - expected_s, expected_s - bounded[after - 1])
-    heard: NDArray[np.bool_] = gap_s < SILENCE_S
-    return heard
 
 
 def _too_few(log: Words, words: Words) -> AlignmentRefused:

@@ -17,7 +17,6 @@ Rows = NDArray[np.intp]
 SMOOTHING_ROWS = 21  # running median: keeps edges, and survives ten rows that are wrong
 PIECE_ROWS = 20  # a piece is not fitted to less
 JUMP_S = 0.01  # more than this between two pieces: a clock was set, not steered
-OVERLAP_ROWS = 50  # by which two pieces may both claim rows at a jump
 QUARTZ_PPM = 20.0  # how much a quartz may wander away from its fitted line
 
 
@@ -103,13 +102,14 @@ class Clock:
     def reaches(self, n_rows: int) -> list[tuple[int, int]]:
         """Rows over which each piece may hold, half-open: up to where its neighbours were fitted.
 
-        Across a jump they overlap, for it may lie a little earlier or later than it seems.
+        Across a jump they overlap all the way: where words come regularly, both clocks explain
+        them for long, and the jump may lie far from where it seems.
         """
         firsts, stops = [0], []
         for before, after in zip(self.pieces, self.pieces[1:], strict=False):
-            overlap = OVERLAP_ROWS if abs(_step(before, after)) > JUMP_S else 0
-            firsts.append(max(before.first_row, before.last_row + 1 - overlap))
-            stops.append(min(after.last_row + 1, after.first_row + overlap))
+            jump = abs(_step(before, after)) > JUMP_S
+            firsts.append(before.first_row if jump else before.last_row + 1)
+            stops.append(after.last_row + 1 if jump else after.first_row)
         return list(zip(firsts, [*stops, n_rows], strict=True))
 
     def infer(self, log_s: Times, row: NDArray[np.floating | np.integer]) -> tuple[Times, Times]:

@@ -17,7 +17,7 @@ def identify(codes: Sequence[int] | Integers | pd.Series, session: int | None = 
     Parameters
     ----------
     codes : the stream, with or without rests
-    session : the session, where it is known from its log: words of others get no number
+    session : the session, where it is known from its log, though its announcement may be lost
 
     Returns
     -------
@@ -34,7 +34,8 @@ def identify(codes: Sequence[int] | Integers | pd.Series, session: int | None = 
         unannounced = [Code.NOTE if word == Code.SESSION else word for word in stream]
         ours = _announced(unannounced, session)[1]
         theirs = (sessions != session) & (presentations >= 0)
-        sessions, presentations = np.full_like(sessions, session), np.where(theirs, -1, ours)
+        sessions = np.where(theirs, sessions, session)
+        presentations = np.where(theirs, np.where(ours >= 0, -1, presentations), ours)
     known = (sessions >= 0) & (presentations >= 0)
     numbers = np.full(len(values), -1)
     numbers[place[known]] = sessions[known] * MAX_PRESENTATION + presentations[known]

@@ -136,17 +136,15 @@ def _through_lines(
     try:
         best = _compared(log, seen, Lines(), session, choice)
     except AlignmentRefused as refusal:
-        best = _without_suspects(log, seen, session, choice, refusal)
+        return _without_suspects(log, seen, session, choice, refusal)
     lines = find_lines(_arrived(log, seen, best))
-    if lines.mask == best.lines.mask:
-        return replace(best, lines=lines) if lines else best
     if not lines:
         return best
     try:
-        exact = _compared(log, seen, lines, session, choice)
+        without = _compared(log, seen, lines, session, choice)
     except AlignmentRefused:
         return best
-    return exact if len(exact.pairs) >= len(best.pairs) else best
+    return without if len(without.pairs) >= len(best.pairs) else best
 
 
 def _without_suspects(
@@ -156,7 +154,10 @@ def _without_suspects(
     choice: Choice,
     refusal: AlignmentRefused,
 ) -> Alignment:
-    """The best alignment without lines that may be at fault.
+    """An alignment without lines that are at fault.
+
+    A guess that convinces must also show its fault: words that arrived as others, all in the lines
+    that were left out.
 
     Raises
     ------
@@ -164,16 +165,19 @@ def _without_suspects(
         If nothing convinces: the refusal of what explains most.
     """
     sent, words = (t["code"].to_numpy(np.int64) for t in (log, seen))
-    found: list[Alignment] = []
-    for lines in _guesses(sent, words):
+    for guess in _guesses(sent, words):
         try:
-            found.append(_compared(log, seen, lines, session, choice))
+            found = _compared(log, seen, guess, session, choice)
+            lines = find_lines(_arrived(log, seen, found))
+            if lines and lines.mask != guess.mask:
+                found = _compared(log, seen, lines, session, choice)
         except AlignmentRefused as other:
             if other.evidence.matched > refusal.evidence.matched:
                 refusal = other
-    if not found:
-        raise refusal
-    return max(found, key=lambda one: len(one.pairs))
+            continue
+        if lines:
+            return replace(found, lines=lines)
+    raise refusal
 
 
 def _compared(

@@ -16,19 +16,32 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from analysis.clock import Clock, Times, fit_clock
-from analysis.voting import Integers, NoOffset, Words, guess_times, rival_times
+from analysis.voting import CODES, Integers, NoOffset, Words, guess_times, rival_times
 
 FEWEST_ROWS = 30
 ANCHOR_S = 0.03  # half the width of a vote, and 10 ms for a stepping clock
 SLACK_S = 0.003  # what a flip, a port and a recorder may differ by
 STEP_SHARE = 1.1  # of the log's own step, by which its stamps may be early
+NEIGHBOURS = 41  # of which the median is taken
+STEP_BIN_S = 1e-3
+SPREAD_SHARE = 0.97  # of the rows lie within what is called the spread
+FEWEST_BEYOND = 0.1  # of the rows lie beyond the tolerance, or the step is believed
 STEP_SPREAD = 2.2  # times what 95 % of residuals reach is their range, if they are spread evenly
 BEND_S = 0.001  # a line is given up where the running median of its residuals leaves this band ...
 BEND_SHARE = 0.2  # ... and this share of the log's step
 REFINEMENTS = 4
-HAND_OVER_ROWS = 1  # one lost word must not decide where a clock jumped
+MISS_COST, CONTRADICTION_COST, STRETCH_COST = 0.5, 2.0, 4.0  # in rows that are explained
+SILENCE_S = 5.0  # no word at all within this: the recording was off, which proves nothing
+HAND_OVER_ROWS = 2  # so few lost words must not decide where a clock jumped
+USUAL_ROWS = 4  # that a jump must explain more, where the log's interval is one of the task's own
+USUAL_TIMES = 2  # as often it must be met elsewhere
+# Rows beyond a jump of the clock
+FEWEST_MOVED = 10
+LEAD_MOVED = 7
+PAUSE_S = 60.0  # longer, and what follows is another run's
 # A clock is believed if
 LEAD_ROWS = 20  # the best rival explains this many rows fewer ...
 LEAD_SIGMAS = 5.0  # ... and this many standard deviations of the number of rows lost
@@ -88,16 +101,17 @@ def find_match(log: Words, words: Words, tick_s: float) -> Match:
     word = _recover(log, words, _densest_run(log, words, word), step_s)
     word, clock = _refine(log, words, word, step_s)
     other = agreeing(log, words, word) < 0
-    return Match(np.where(other, -1, word), int(other.sum()), clock, step_s, _tolerance_s(step_s))
+    word = np.where(_believable(log, words, word, clock) & ~other, word, -1)
+    return Match(word, int(other.sum()), clock, step_s, _tolerance_s(step_s))
 
 
-def clear_lead(explained: int, rival: int, rows: int) -> bool:
+def clear_lead(explained: int, rival: int, rows: int, least: int = LEAD_ROWS) -> bool:
     """Whether a clock explains clearly more of some rows than its best rival.
 
     Words are lost at random, so the lead must exceed what that makes of two equal clocks.
     """
     lead, lost = explained - rival, max(rows - explained, 0)
-    return lead >= max(LEAD_ROWS, LEAD_SIGMAS * math.sqrt(lost))
+    return lead >= max(least, LEAD_SIGMAS * math.sqrt(lost))
 
 
 def rival_rows(log: Words, words: Words, tolerance_s: float) -> int:
@@ -116,6 +130,15 @@ def agreeing(log: Words, words: Words, word: Integers) -> Integers:
     both = (word >= 0) & (log.number > 0) & (words.number[word] > 0)
     signs: Integers = np.where(both, np.where(log.number == words.number[word], 1, -1), 0)
     return signs
+
+
+def heard(words: Words, expected_s: Times) -> NDArray[np.bool_]:
+    """Rows at times when the recording has any word nearby."""
+    bounded = np.concatenate([[-np.inf], words.time_s, [np.inf]])
+    after = np.searchsorted(bounded, expected_s)
+    gap_s = np.minimum(bounded[after] - expected_s, expected_s - bounded[after - 1])
+    near: NDArray[np.bool_] = gap_s < SILENCE_S
+    return near
 
 
 def log_tick(log_s: Times) -> float:
@@ -250,10 +273,10 @@ class _Stretch:
     expected_s: Times
 
 
-def _anchors(log: Words, words: Words) -> Integers:
+def _anchors(log: Words, words: Words, least: int = FEWEST_ROWS) -> Integers:
     """Words near the clock of the votes."""
     word = _nearest_words(log, words, [_Stretch(0, guess_times(log, words))], ANCHOR_S)
-    if (word >= 0).sum() < FEWEST_ROWS:
+    if (word >= 0).sum() < least:
         raise NoOffset(int((word >= 0).sum()), len(log))
     return word
 
@@ -263,7 +286,26 @@ def _step_s(log: Words, words: Words, word: Integers, tick_s: float) -> float:
     clock = _fit(log, words, word, 0.0)
     rows = np.flatnonzero(word >= 0)
     residual_s = words.time_s[word[rows]] - clock.infer(log.time_s, np.arange(len(log)))[0][rows]
-    return float(np.fmin(tick_s, STEP_SPREAD * np.quantile(np.abs(residual_s), 0.95)))
+    told_s = float(np.fmin(tick_s, STEP_SPREAD * np.quantile(np.abs(residual_s), 0.95)))
+    return max(told_s, _spread_s(log, words, word, _tolerance_s(told_s)))
+
+
+def _spread_s(log: Words, words: Words, word: Integers, near_s: float) -> float:
+    """By how much stamps are off, if that is more than the step of the log can explain; else 0.
+
+    Offsets are compared with those of their neighbours, so no clock is assumed.  Chance words lie
+    anywhere about them: what lies far out tells how many there are further in.
+    """
+    rows = np.flatnonzero(word >= 0)
+    offset = words.time_s[word[rows]] - log.time_s[rows]
+    off_s = np.sort(np.abs(offset - median_filter(offset, NEIGHBOURS, mode="nearest")))
+    chance_hz = (off_s > ANCHOR_S / 2).sum() / (ANCHOR_S / 2)
+    width_s = np.arange(1, 16) * STEP_BIN_S
+    own = np.searchsorted(off_s, width_s) - chance_hz * width_s
+    every = len(off_s) - chance_hz * ANCHOR_S
+    spread_s = float(width_s[int(np.argmax(own >= SPREAD_SHARE * every))])
+    beyond = every - np.searchsorted(off_s, near_s) + chance_hz * near_s
+    return spread_s if beyond > FEWEST_BEYOND * len(off_s) and spread_s > near_s else 0.0
 
 
 def _tolerance_s(step_s: float) -> float:
@@ -276,7 +318,9 @@ def _fit(log: Words, words: Words, word: Integers, step_s: float) -> Clock:
     return fit_clock(rows, log.time_s[rows], words.time_s[word[rows]], bend_s)
 
 
-def _refine(log: Words, words: Words, word: Integers, step_s: float) -> tuple[Integers, Clock]:
+def _refine(
+    log: Words, words: Words, word: Integers, step_s: float, least: int = FEWEST_ROWS
+) -> tuple[Integers, Clock]:
     """Words near the clock through those so far, until they stay the same; and that clock."""
     for _ in range(REFINEMENTS):
         clock = _fit(log, words, word, step_s)
@@ -285,7 +329,7 @@ def _refine(log: Words, words: Words, word: Integers, step_s: float) -> tuple[In
             for piece, (first, stop) in zip(clock.pieces, clock.reaches(len(log)), strict=True)
         ]
         nearer = _nearest_words(log, words, stretches, _tolerance_s(step_s))
-        if np.array_equal(nearer, word) or (nearer >= 0).sum() < FEWEST_ROWS:
+        if np.array_equal(nearer, word) or (nearer >= 0).sum() < least:
             return word, clock
         word = nearer
     return word, _fit(log, words, word, step_s)
@@ -305,36 +349,66 @@ def _densest_run(log: Words, words: Words, word: Integers) -> Integers:
 def _recover(log: Words, words: Words, word: Integers, step_s: float) -> Integers:
     """Words of rows that are on another clock, because one of the clocks was set in between.
 
-    They are looked for among the words between those of their neighbours.
+    They are looked for among the words between those of their neighbours, and not much further from
+    these than the task takes to get there: what comes later is another run's.
     """
     matched = np.flatnonzero(word >= 0)
     row = np.concatenate([[-1], matched, [len(log)]])
     at = np.concatenate([[-1], word[matched], [len(words)]])
     word = word.copy()
-    for gap in np.flatnonzero((np.diff(row) > FEWEST_ROWS) & (np.diff(at) > FEWEST_ROWS)):
+    for gap in np.flatnonzero((np.diff(row) > FEWEST_MOVED) & (np.diff(at) > FEWEST_MOVED)):
         rows = np.arange(row[gap] + 1, row[gap + 1])
         inside = np.arange(at[gap] + 1, at[gap + 1])
-        found = _prove(log[rows], words[inside], step_s)
+        ends = np.arange(max(row[gap], 0), min(row[gap + 1], len(log) - 1) + 1)
+        anew = bool(np.ptp(log.run[ends]))
+        if not anew:
+            inside = inside[_within_reach(log, ends, words, inside, (row[gap], row[gap + 1]), word)]
+        least = FEWEST_ROWS if anew else FEWEST_MOVED
+        if len(rows) < least or len(inside) < least:
+            continue
+        found = _prove(log[rows], words[inside], step_s, least)
         word[rows[found >= 0]] = inside[found[found >= 0]]
     return word
 
 
-def _prove(log: Words, words: Words, step_s: float) -> Integers:
+def _within_reach(
+    log: Words,
+    ends: Integers,
+    words: Words,
+    inside: Integers,
+    neighbours: tuple[int, int],
+    word: Integers,
+) -> NDArray[np.bool_]:
+    """Words that come while the rows between two neighbours can have been sent."""
+    natural_s = np.clip(np.diff(log.time_s[ends]), 0, PAUSE_S).sum() + PAUSE_S
+    time_s = words.time_s[inside]
+    before, after = neighbours
+    near = np.ones(len(inside), bool)
+    if before >= 0:
+        near &= time_s <= words.time_s[word[before]] + natural_s
+    if after < len(log):
+        near &= time_s >= words.time_s[word[after]] - natural_s
+    return near
+
+
+def _prove(log: Words, words: Words, step_s: float, least: int) -> Integers:
     """Words of a part of a log, none if it is not convincing by itself."""
     nothing = np.full(len(log), -1)
     try:
-        word = _anchors(log, words)
+        word = _anchors(log, words, least)
     except NoOffset:
         return nothing
-    word = _densest_run(log, words, _refine(log, words, word, step_s)[0])
+    word = _densest_run(log, words, _refine(log, words, word, step_s, least)[0])
     matched = np.flatnonzero(word >= 0)
-    if len(matched) < FEWEST_ROWS:
+    if len(matched) < least:
         return nothing
     expected_s, _ = _fit(log, words, word, step_s).infer(log.time_s, np.arange(len(log)))
     run = np.arange(matched[0], matched[-1] + 1)
     moved = replace(log[run], time_s=expected_s[run])
     explained = int(_gain(moved, words, word[run]).sum())
-    if not clear_lead(explained, rival_rows(moved, words, _tolerance_s(step_s)), len(run)):
+    rival = rival_rows(moved, words, _tolerance_s(step_s))
+    lead = LEAD_ROWS if least == FEWEST_ROWS else LEAD_MOVED
+    if not clear_lead(explained, rival, len(run), lead):
         return nothing
     return _recover(log, words, word, step_s)
 
@@ -352,7 +426,10 @@ def _nearest_words(
         rows = np.arange(stretch.first, stretch.first + len(stretch.expected_s))
         mine = _nearest(log.code[rows], stretch.expected_s, words, tolerance_s)
         shared = rows[: max(0, done - stretch.first)]
-        mine[: len(shared)] = _hand_over(log[shared], words, word[shared], mine[: len(shared)])
+        if len(shared):
+            usual = _usual(log, tolerance_s)[shared]
+            both = word[shared], mine[: len(shared)]
+            mine[: len(shared)] = _hand_over(log[shared], words, *both, usual)
         new = (mine >= 0) & (mine != word[rows])
         off_s[rows[new]] = np.abs(words.time_s[mine] - stretch.expected_s)[new]
         word[rows] = mine
@@ -367,23 +444,73 @@ def _nearest_words(
     return once
 
 
-def _hand_over(log: Words, words: Words, before: Integers, after: Integers) -> Integers:
+def _hand_over(
+    log: Words, words: Words, before: Integers, after: Integers, usual: NDArray[np.bool_]
+) -> Integers:
     """Words of rows for which two clocks each have their own: first the one's, then the other's.
 
-    They hand over where most rows are explained.  Where several places are about equally good, rows
-    in between have no word, unless both clocks mean the same.
+    They hand over where most rows are explained, rather at an interval of the log that the task
+    does not have than at one that it has.  Where several places are about equally good, rows in
+    between have a word only where nothing speaks for another: both clocks mean the same, or nowhere
+    in between does each of them offer one.
     """
     gained = np.concatenate([[0], np.cumsum(_gain(log, words, before))])
     missed = np.concatenate([[0], np.cumsum(_gain(log, words, after))])
-    best = np.flatnonzero(gained - missed >= np.max(gained - missed) - HAND_OVER_ROWS)
+    score = gained - missed - USUAL_ROWS * np.append(usual, True)
+    best = np.flatnonzero(score >= np.max(score) - HAND_OVER_ROWS)
     row = np.arange(len(log))
-    certain = np.where(row < best[0], before, np.where(row >= best[-1], after, -1))
+    either = np.where(before < 0, after, np.where(after < 0, before, -1))
+    between = (row >= best[0]) & (row < best[-1])
+    if np.any(between & (before >= 0) & (after >= 0) & (before != after)):
+        either = np.full(len(log), -1)
+    certain = np.where(row < best[0], before, np.where(row >= best[-1], after, either))
     return np.where(before == after, before, certain)
 
 
+def _usual(log: Words, tolerance_s: float) -> NDArray[np.bool_]:
+    """Rows that follow the row before them as other rows of the same codes do elsewhere."""
+    apart_s = np.clip(np.diff(log.time_s), -TICK_SPAN_S, 2 * MISSTAMP_S)
+    lane = 10 * MISSTAMP_S
+    spot = (log.code[:-1] * CODES + log.code[1:]) * lane + apart_s
+    ordered = np.sort(spot)
+    like = np.searchsorted(ordered, spot + tolerance_s) - np.searchsorted(
+        ordered, spot - tolerance_s
+    )
+    return np.concatenate([[False], like > USUAL_TIMES])
+
+
 def _gain(log: Words, words: Words, word: Integers) -> Integers:
-    """1 for each row whose word is not contradicted by its number."""
-    return ((word >= 0) & (agreeing(log, words, word) >= 0)).astype(np.int64)
+    """1 for each row that has its word, -1 if that carries another number."""
+    return np.where(agreeing(log, words, word) < 0, -1, word >= 0).astype(np.int64)
+
+
+def _believable(log: Words, words: Words, word: Integers, clock: Clock) -> NDArray[np.bool_]:
+    """Rows in stretches that the clock explains better than chance.
+
+    Where most rows have no word, or one with another number, a word here and there is chance.
+    """
+    sign = agreeing(log, words, word)
+    expected_s, _ = clock.infer(log.time_s, np.arange(len(log)))
+    gain = np.where(word >= 0, 1.0, np.where(heard(words, expected_s), -MISS_COST, 0.0))
+    gain = np.where(sign < 0, -CONTRADICTION_COST, gain)
+    return _good_stretches(gain.tolist())
+
+
+def _good_stretches(gain: list[float]) -> NDArray[np.bool_]:
+    """Where it pays to be in: the best choice of stretches, each of which costs something."""
+    enter: list[bool] = []  # whether being in at a row begins there
+    leave: list[bool] = []  # whether being out at a row begins there
+    inside, outside = 0.0, 0.0
+    for value in gain:
+        enter.append(outside - STRETCH_COST > inside)
+        leave.append(inside > outside)
+        inside, outside = max(inside, outside - STRETCH_COST) + value, max(outside, inside)
+    good = np.zeros(len(gain), bool)
+    now = inside > outside
+    for row in range(len(gain) - 1, -1, -1):
+        good[row] = now
+        now = (not enter[row]) if now else leave[row]
+    return good
 
 
 def _nearest(code: Integers, expected_s: Times, words: Words, tolerance_s: float) -> Integers:

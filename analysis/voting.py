@@ -47,18 +47,22 @@ class Words:
     time_s, code : (n,)
     key : code and number in one, (n,)
     place : row of the table that each came from, (n,)
+    run : of the log, between which its clock may begin anew, (n,)
     """
 
     time_s: Times
     code: Integers
     key: Integers
     place: Integers
+    run: Integers
 
     def __len__(self) -> int:
         return len(self.time_s)
 
     def __getitem__(self, rows: Integers) -> "Words":
-        return Words(self.time_s[rows], self.code[rows], self.key[rows], self.place[rows])
+        return Words(
+            self.time_s[rows], self.code[rows], self.key[rows], self.place[rows], self.run[rows]
+        )
 
     @property
     def number(self) -> Integers:
@@ -76,19 +80,21 @@ class NoOffset(Exception):  # noqa: N818 - turned into a refusal by `align`
 
 
 def words_of(table: pd.DataFrame, numbered: bool, mask: int) -> Words:
-    """The rows of a table whose code, by the bits of the mask, is above 0.
+    """The rows of a table whose code is above 0, told by the bits of the mask.
 
     Parameters
     ----------
-    table : `time_s`, `code`, if `numbered` also `trial`
+    table : `time_s`, `code`, if `numbered` also `trial`, if there are several also `run`
     """
-    code = table["code"].to_numpy(np.int64) & mask
+    code = table["code"].to_numpy(np.int64)
     place = np.flatnonzero(code > 0)
-    code = code[place]
+    code = code[place] & mask
+    run = table["run"].to_numpy()[place] if "run" in table else np.ones(len(place), np.int64)
     number = np.full(len(code), -1)
     if numbered:
         number = table["trial"].to_numpy(np.int64, na_value=-1)[place]
-    return Words(table["time_s"].to_numpy(float)[place], code, code + (number + 1) * CODES, place)
+    time_s = table["time_s"].to_numpy(float)[place]
+    return Words(time_s, code, code + (number + 1) * CODES, place, run)
 
 
 def guess_times(log: Words, words: Words) -> Times:

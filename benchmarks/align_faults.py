@@ -29,9 +29,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from analysis.align import Alignment, align
+from analysis.align import Alignment
 from analysis.evidence import AlignmentRefused
-from analysis.identity import identify
+from analysis.locate import locate
 from benchmarks.faulty import FAULTS, OWN, Flags, Integers, Session, Times, simulate
 from benchmarks.table import finish, machine, table
 
@@ -92,12 +92,7 @@ def aligned(session: Session) -> Alignment:
     ------
     AlignmentRefused
     """
-    sent, seen = session.sent, session.seen
-    if session.number is not None:
-        sent, seen = (
-            words.assign(trial=identify(words["code"], session.number)) for words in (sent, seen)
-        )
-    return align(sent, seen)
+    return locate(session.sent, session.seen.assign(port="lines"), session.number)
 
 
 def outcome(seed: int) -> Outcome:
