@@ -15,17 +15,11 @@ import pandas as pd
 from analysis.clock import Clock, Times
 from analysis.evidence import LEAST_SHARE, WRONG_FILES, AlignmentRefused, Evidence, judge
 from analysis.lines import EVERY, Lines
-from analysis.matching import (
-    FEWEST_ROWS,
-    TICK_SHORTEST_S,
-    Match,
-    agreeing,
-    find_match,
-    find_places,
-    heard,
-    log_tick,
-    rival_rows,
-)
+from analysis.matching import FEWEST_ROWS, Match, find_match, rival_rows
+from analysis.misstamped import find_places
+from analysis.nearby import agreeing, heard
+from analysis.tick import SHORTEST_S as TICK_SHORTEST_S
+from analysis.tick import log_tick
 from analysis.voting import Integers, NoOffset, Words, words_of
 
 OUTSIDE_S = (
@@ -148,7 +142,7 @@ def align(
     expected_s = inferred_s[log.place]
     evidence = _weigh(log, words, match, expected_s, tick_s)
     evidence = replace(evidence, overridden=judge(evidence, accept))
-    placed, doubt_s = find_places(log, words, match, expected_s)
+    placed, doubt_s = find_places(log, words, match.word, expected_s)
     uncertainty_s[log.place] += doubt_s
     pairs = _pairs(log, words, match.word, placed, expected_s)
     runs = _runs(log, match.word, expected_s, words)

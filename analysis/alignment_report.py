@@ -18,8 +18,8 @@ from analysis.align import Alignment
 from analysis.evidence import AlignmentRefused, Evidence
 from analysis.lights import Row, counted, green, red, worst, yellow
 from analysis.locate import AS_FOUND, Choice, locate, stretches
-from analysis.matching import TICK_SHORTEST_S
 from analysis.readers import read_events, read_log, session_number
+from analysis.tick import SHORTEST_S as TICK_SHORTEST_S
 from task.contract.lights import Light
 
 SCHEMA = 1

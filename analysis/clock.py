@@ -16,6 +16,7 @@ Rows = NDArray[np.intp]
 
 SMOOTHING_ROWS = 21  # running median: keeps edges, and survives ten rows that are wrong
 PIECE_ROWS = 20  # a piece is not fitted to less
+SHORT_ROWS = 40  # a part of fewer does not tell its slope
 JUMP_S = 0.01  # more than this between two pieces: a clock was set, not steered
 QUARTZ_PPM = 20.0  # how much a quartz may wander away from its fitted line
 
@@ -139,7 +140,9 @@ class Clock:
         return distance
 
 
-def fit_clock(rows: Rows, log_s: Times, recording_s: Times, bend_s: float) -> Clock:
+def fit_clock(
+    rows: Rows, log_s: Times, recording_s: Times, bend_s: float, part: Rows | None = None
+) -> Clock:
     """Robust clock through matched rows.
 
     Parameters
@@ -147,9 +150,10 @@ def fit_clock(rows: Rows, log_s: Times, recording_s: Times, bend_s: float) -> Cl
     rows : places of the matched rows in the log, ascending, (n,)
     log_s, recording_s : their two times, (n,)
     bend_s : a line is split where the running median of its residuals leaves this band
+    part : between which one of the clocks is known to have been set, ascending, (n,)
     """
     offset = recording_s - log_s
-    lines = _split(log_s, offset, 0, len(rows), bend_s)
+    lines = _lines(log_s, offset, bend_s, np.zeros(len(rows), int) if part is None else part)
     pieces = tuple(
         Piece(int(rows[a]), int(rows[b - 1]), float(log_s[a]), float(log_s[b - 1]), level, rate)
         for a, b, level, rate in lines
@@ -160,6 +164,27 @@ def fit_clock(rows: Rows, log_s: Times, recording_s: Times, bend_s: float) -> Cl
         if abs(step := _step(before, after)) > JUMP_S:
             offset[a:] -= step
     return Clock(pieces, robust_line(log_s - log_s[0], offset)[1] * 1e6)
+
+
+def _lines(
+    log_s: Times, offset: Times, bend_s: float, part: Rows
+) -> list[tuple[int, int, float, float]]:
+    """Half-open ranges of rows with level at their start and slope, part by part.
+
+    A part too short to tell a slope has that of the longest line.
+    """
+    bounds = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(part)]
+    parts = list(zip(bounds, bounds[1:], strict=False))
+    if len(parts) == 1:
+        return _split(log_s, offset, 0, len(part), bend_s)
+    lines = {(a, b): _split(log_s, offset, a, b, bend_s) for a, b in parts if b - a >= SHORT_ROWS}
+    every = [line for found in lines.values() for line in found]
+    usual = max(every, key=lambda line: line[1] - line[0])[3] if every else 0.0
+    for a, b in parts:
+        if b - a < SHORT_ROWS:
+            level = float(np.median(offset[a:b] - usual * (log_s[a:b] - log_s[a])))
+            lines[a, b] = [(a, b, level, usual)]
+    return [line for bounds in parts for line in lines[bounds]]
 
 
 def robust_line(x: Times, y: Times) -> tuple[float, float]:

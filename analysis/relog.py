@@ -451,7 +451,9 @@ def _commands(scene: _Scene, legs: Sequence[_Leg]) -> Iterator[_Entry]:
             yield from _between(scene, before, leg, passed)
         if _opens(before, leg):
             opened_s = _opened_s(scene, tail, leg)
-            yield _Entry(opened_s, _BLOCK, Event(opened_s, "BLOCK", detail={"block": leg.trial.place.block}))
+            yield _Entry(
+                opened_s, _BLOCK, Event(opened_s, "BLOCK", detail={"block": leg.trial.place.block})
+            )
             if leg.trial.number == leg.trial.start or _restarts(before, leg):
                 passed.clear()
         if before and before.trial.start != leg.trial.start:
@@ -461,9 +463,7 @@ def _commands(scene: _Scene, legs: Sequence[_Leg]) -> Iterator[_Entry]:
         yield from _interrupted(scene, legs[-1], None)
 
 
-def _between(
-    scene: _Scene, before: _Leg, leg: _Leg, passed: Sequence[int]
-) -> Iterator[_Entry]:
+def _between(scene: _Scene, before: _Leg, leg: _Leg, passed: Sequence[int]) -> Iterator[_Entry]:
     way, run_s = leg.read.way, _run_s(scene, before, leg)
     if run_s is not None:
         ends = [at for at in before.tail if scene.words.name[at] in ("STOP", "RUN_END")
@@ -562,9 +562,7 @@ def _ending(scene: _Scene, legs: Sequence[_Leg]) -> Mapping[str, Any] | None:
 # What cannot be told -----------------------------------------------------------------------------
 
 
-def _unplaced(
-    scene: _Scene, doubtful: Sequence[_Leg], reads: Sequence[Read]
-) -> Iterator[Unplaced]:
+def _unplaced(scene: _Scene, doubtful: Sequence[_Leg], reads: Sequence[Read]) -> Iterator[Unplaced]:
     """Presentations that may have been several trials, and numbered ones that may be none."""
     known = {leg.read.head: leg.read for leg in doubtful}
     read = {each.head for each in reads}

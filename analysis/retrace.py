@@ -25,6 +25,7 @@ _SILENT = 5  # words of a presentation's beginning: onset and number
 _UNTIMELY = 3  # words: price of a trial that comes when it should not
 _EARLY_S, _LATE_S, _DRAWN_OUT = 0.05, 0.12, 0.015  # how far onsets lie from the plan: s, s, share
 _SOONEST_ANSWER_S = 0.1
+_HELD_S = 1.0  # shortest pause
 _RUN_UP_S = 1.0  # longest empty screen before a trial that sounds
 _ANY_KEY = "any"
 _RUN_MARKS = frozenset(
@@ -168,7 +169,9 @@ def trials_of(plan: Mapping[str, Any]) -> dict[int, Trial]:
                 start=start,
                 last=t + 1 == len(block["trials"]),
                 practised=practice or block.get("rounds", 1) > 1,
-                opens=frozenset({"SESSION", "BLOCK_START"} | ({"PRACTICE_START"} if practice else set())),
+                opens=frozenset(
+                    {"SESSION", "BLOCK_START"} | ({"PRACTICE_START"} if practice else set())
+                ),
                 closes=frozenset({"BLOCK_END"} | ({"PRACTICE_END"} if practice else set())),
                 waits=trial["kind"] == Kind.TEXT and asks[0],
                 sounds=any(i.get("medium") in ("tone", "sound") for i in steps[0]["screen"]),
@@ -392,7 +395,16 @@ class _Retracing:
         price += _apart(codes, names) if move.whole else _cut(codes, names)
         if within:
             price += _UNTIMELY * (not self._timely(state, j, steps))
+        elif not self._parted(state, j, steps, move):
+            price += _UNTIMELY
         return price
+
+    def _parted(self, state: _State, j: int, steps: Sequence[int], move: _Move) -> bool:
+        """Whether the time between two beginnings has room for a pause, a run or a block's name."""
+        stood_s = max([self._heads[state.head].time_s, *(self._time_s[at] for at in steps)])
+        held = bool(move.marks & {"PAUSE", "RUN_START"})
+        least_s = _HELD_S if held else 0.0
+        return self._heads[j].time_s - stood_s >= least_s - _EARLY_S
 
     def _end(self, state: _State) -> tuple[float, bool]:
         """What is paid if nothing is known of what followed, and whether it came to its end."""

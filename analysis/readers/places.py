@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.readers import tables
 from analysis.readers.known import (
     ANALOG,
     EVENTS,
@@ -167,6 +168,8 @@ def _recording(path: Path, files: Sequence[Path], folders: Sequence[Path]) -> Re
         left = ", ".join(f.path.name for f in events if f not in native)
         said.append(f"tables beside the recorder's events are not read: {left}")
         events = native
+    if events and not native and (others := _other_tables(files, [*events, *analog])):
+        said.append(f"hold no times and codes, and are not read: {', '.join(others)}")
     if len(events) > 1:
         said.append(
             "events of several files, each tried by itself and all together:"
@@ -177,6 +180,12 @@ def _recording(path: Path, files: Sequence[Path], folders: Sequence[Path]) -> Re
         units = _outermost(_of([*folders[:1], *files], RECORDERS))
     said += [f"units of {u.reader.system}: {u.path.name}" for u in units]
     return Recording(path, tuple(events), tuple(units), tuple(analog), tuple(said))
+
+
+def _other_tables(files: Sequence[Path], found: Sequence[Found]) -> list[str]:
+    """Tables that may be events whose first line is lost, or something else."""
+    taken = {one.path for one in found}
+    return [path.name for path in files if tables.recognises(path) and path not in taken]
 
 
 def _of(paths: Sequence[Path], readers: Sequence[Reader]) -> list[Found]:

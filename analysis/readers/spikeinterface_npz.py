@@ -40,12 +40,13 @@ _FAILURES = (
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a file, or a folder with one."""
-    file = _file(path)
+    """Whether it is such a file, or a folder with one of its name."""
+    if path.is_dir():
+        return (path / CACHED_NAME).is_file()
     try:
-        with file.open("rb") as stream, ZipFile(stream) as archive:
+        with path.open("rb") as stream, ZipFile(stream) as archive:
             return f"{_SEGMENTS}.npy" in archive.namelist()
-    except (FileNotFoundError, IsADirectoryError, *_FAILURES):
+    except (FileNotFoundError, *_FAILURES):
         return False
 
 

@@ -4,17 +4,20 @@ A `.csv` has columns `time_s` (the recording's clock) and `value`.  A `.wav` cou
 beginning: what it holds is related to a log by its edges alone, which hides constant delays.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.io import wavfile
 
+from analysis.readers.text import inspect
 from analysis.trace import Piece, Trace, split_at_gaps
 from task.contract.errors import RecordingError
 
 COLUMNS = ("time_s", "value")
 _FEWEST = 2
+_SHOWN = 200  # letters of what pandas says, which quotes the file
 
 
 def recognises(path: Path) -> bool:
@@ -46,11 +49,12 @@ def read_trace(path: Path, channel: str | None = None) -> Trace:
 
 
 def _csv(path: Path) -> Trace:
+    encoding = inspect(path, RecordingError).encoding
     try:
-        table = pd.read_csv(path, usecols=list(COLUMNS), dtype=float)
+        table = pd.read_csv(path, usecols=list(COLUMNS), dtype=float, encoding=encoding)
     except (ValueError, pd.errors.ParserError) as error:
         raise RecordingError(
-            f"{path}: is no table of numbers with columns time_s and value: {error}"
+            f"{path}: is no table of numbers with columns time_s and value: {str(error)[:_SHOWN]}"
         ) from None
     times_s, values = (table[name].to_numpy() for name in COLUMNS)
     if len(table) < _FEWEST or not np.isfinite(table.to_numpy()).all():
@@ -63,9 +67,15 @@ def _csv(path: Path) -> Trace:
 
 def _wav(path: Path) -> Trace:
     try:
-        rate_hz, values = wavfile.read(path)
+        with warnings.catch_warnings(record=True) as said:  # also of chunks that nobody needs
+            warnings.simplefilter("always")
+            rate_hz, values = wavfile.read(path)
     except (ValueError, OSError, EOFError) as error:
         raise RecordingError(f"{path}: is no sound file: {error}") from None
+    if any("EOF" in str(warning.message) for warning in said):
+        raise RecordingError(
+            f"{path}: ends within its samples; copy it again from the computer that recorded it"
+        )
     if values.ndim != 1:
         raise RecordingError(
             f"{path}: has {values.shape[1]} channels; save the photodiode's alone (mono)"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from analysis.align import align
 from analysis.evidence import AlignmentRefused
 from analysis.identity import identify
-from analysis.matching import log_tick
+from analysis.tick import log_tick
 from task.contract.codes import Code, announce_presentation
 from tests.analysis.streams import SESSION, TRUE_S, Recorded, imagery, screening
 
