@@ -19,6 +19,7 @@ WIDTH = 16  # no system has wider words
 EVERY = (1 << WIDTH) - 1
 FEWEST_WORDS = 5  # that must have been able to show what a line does
 ALWAYS = 0.9  # of the words: a line is dead or stuck
+LEAST_DIVERSITY = 0.75  # of what the codes had: fewer, and chance finds words anywhere
 SOMETIMES = 0.03  # of the words: a line floats
 
 
@@ -78,6 +79,22 @@ def restored(seen: Integers, sent: Integers, lines: Lines) -> Integers:
     return np.where(whole[words] < 0, words, whole[words])
 
 
+def tells_apart(codes: Integers, lines: Lines) -> bool:
+    """Whether the codes of a log are still told from one another by what the lines leave of them.
+
+    Parameters
+    ----------
+    codes : of every row, above 0
+    """
+    return _diversity(codes & lines.mask) >= LEAST_DIVERSITY * _diversity(codes)
+
+
+def _diversity(codes: Integers) -> float:
+    """How likely two rows differ."""
+    _, count = np.unique(codes, return_counts=True)
+    return 1 - float(((count / len(codes)) ** 2).sum())
+
+
 def find_lines(arrived: Mapping[tuple[int, int], int]) -> Lines:
     """What the lines did, from words that were found.
 
@@ -121,7 +138,7 @@ def suspects(sent: Integers, seen: Integers) -> Iterator[Lines]:
     whole = [Lines(floating=junk), Lines(dead, stuck, junk), Lines(dead, (), junk)]
     single = [Lines(floating=(*junk, bit)) for bit in _bits() if used & bit]
     for lines in (*whole, *single):
-        if lines.mask not in tried and len(np.unique(sent & lines.mask)) > 1:
+        if lines.mask not in tried and tells_apart(sent, lines):
             tried.add(lines.mask)
             yield lines
 

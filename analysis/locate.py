@@ -17,7 +17,7 @@ import pandas as pd
 from analysis.align import Alignment, align
 from analysis.evidence import CHECKS, LEAST_SHARE, AlignmentRefused
 from analysis.identity import identify
-from analysis.lines import Integers, Lines, find_lines, restored, suspects
+from analysis.lines import Integers, Lines, find_lines, restored, suspects, tells_apart
 from task.contract.codes import Code
 from task.contract.errors import UserError
 
@@ -137,14 +137,22 @@ def _through_lines(
         best = _compared(log, seen, Lines(), session, choice)
     except AlignmentRefused as refusal:
         return _without_suspects(log, seen, session, choice, refusal)
-    lines = find_lines(_arrived(log, seen, best))
+    lines = _at_fault(log, seen, best)
     if not lines:
         return best
     try:
         without = _compared(log, seen, lines, session, choice)
     except AlignmentRefused:
         return best
-    return without if len(without.pairs) >= len(best.pairs) else best
+    more = len(without.pairs) - len(best.pairs)
+    return without if more >= LEAST_SHARE * best.replaced.sum() else best
+
+
+def _at_fault(log: pd.DataFrame, seen: pd.DataFrame, found: Alignment) -> Lines:
+    """Lines that what arrived shows to be at fault, and that can be left out."""
+    lines = find_lines(_arrived(log, seen, found))
+    sent = log["code"].to_numpy(np.int64)
+    return lines if tells_apart(sent[sent > 0], lines) else Lines()
 
 
 def _without_suspects(
@@ -168,7 +176,7 @@ def _without_suspects(
     for guess in _guesses(sent, words):
         try:
             found = _compared(log, seen, guess, session, choice)
-            lines = find_lines(_arrived(log, seen, found))
+            lines = _at_fault(log, seen, found)
             if lines and lines.mask != guess.mask:
                 found = _compared(log, seen, lines, session, choice)
         except AlignmentRefused as other:

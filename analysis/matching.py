@@ -32,7 +32,7 @@ SPREAD_SHARE = 0.97  # of the rows lie within what is called the spread
 FEWEST_BEYOND = 0.1  # of the rows lie beyond the tolerance, or the step is believed
 STEP_SPREAD = 2.2  # times what 95 % of residuals reach is their range, if they are spread evenly
 BEND_S = 0.001  # a line is given up where the running median of its residuals leaves this band ...
-BEND_SHARE = 0.2  # ... and this share of the log's step
+BEND_SHARE = 0.4  # ... and this share of the log's step
 REFINEMENTS = 4
 CONVINCING = 0.9  # of the rows that can be heard: no other clock is tried
 LEAPS = 3  # times that the clock is fitted again after leaps were settled
@@ -40,6 +40,7 @@ MISS_COST, CONTRADICTION_COST, STRETCH_COST = 0.5, 2.0, 4.0  # in rows that are 
 # Rows beyond a jump of the clock
 FEWEST_MOVED = 10
 LEAD_MOVED = 7
+MOVED_SHARE = 0.2  # of a minute's rows: the recording may end in it
 PAUSE_S = 60.0  # longer, and what follows is another run's
 # A clock is believed if
 LEAD_ROWS = 20  # the best rival explains this many rows fewer ...
@@ -98,10 +99,7 @@ def find_match(log: Words, words: Words, tick_s: float) -> Match:
     placed = _recover(log, words, _densest_run(log, words, placed), step_s)
     placed, clock = _refine(log, words, placed, step_s)
     for _ in range(LEAPS):
-        expected_s, _ = clock.infer(log.time_s, np.arange(len(log)))
-        settled = settle_leaps(
-            log, words, (placed.word, placed.part), expected_s, _tolerance_s(step_s)
-        )
+        settled = settle_leaps(log, words, (placed.word, placed.part), clock, _tolerance_s(step_s))
         if settled is None:
             break
         placed, clock = _refine(log, words, _Placed(*settled), step_s)
@@ -168,7 +166,7 @@ def _explained(log: Words, words: Words, placed: _Placed) -> int:
 
 def _anchors(log: Words, words: Words, least: int) -> _Placed:
     """Words near the clock of the votes."""
-    guessed = Stretch(0, guess_times(log, words))
+    guessed = Stretch(0, guess_times(log, words, MOVED_SHARE))
     placed = _Placed(*nearest_words(log, words, [guessed], ANCHOR_S))
     found = int((placed.word >= 0).sum())
     if found < least:

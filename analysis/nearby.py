@@ -8,17 +8,20 @@ disagree about have no word.
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.clock import Times
-from analysis.voting import CODES, Integers, Words
+from analysis.voting import Integers, Words
 
 SILENCE_S = 5.0  # no word at all within this: the recording was off, which proves nothing
 HAND_OVER_ROWS = 2  # so few lost words must not decide where a clock jumped
 USUAL_ROWS = 4  # that a jump must explain more, where the log's interval is one of the task's own
+RARE = 0.02  # of the rows: payload, answers
 USUAL_TIMES = 2  # as often it must be met elsewhere
+MARGIN_S = 0.5  # about the words of a code
 LONGEST_S = 3.0  # longer intervals are all one
 SHORTEST_S = -2.0
 
@@ -98,10 +101,10 @@ def _hand_over(
 ) -> tuple[Integers, int]:
     """Words of rows for which two clocks each have their own: first the one's, then the other's.
 
-    And the row from which it is the other's.  They hand over where most rows are explained, rather at an interval of the log that the task
-    does not have than at one that it has.  Where several places are about equally good, rows in
-    between have a word only where nothing speaks for another: both clocks mean the same, or nowhere
-    in between does each of them offer one.
+    And the row from which it is the other's.  They hand over where most rows are explained, rather
+    at an interval of the log that the task does not have than at one that it has.  Where several
+    places are about equally good, rows in between have a word only where nothing speaks for
+    another: both clocks mean the same, or nowhere in between does each of them offer one.
     """
     gained = np.concatenate([[0], np.cumsum(gain(log, words, before))])
     missed = np.concatenate([[0], np.cumsum(gain(log, words, after))])
@@ -117,11 +120,21 @@ def _hand_over(
     return np.where(before == after, before, certain), change
 
 
+@lru_cache(maxsize=8)
+def pairs_of(log: Words) -> Integers:
+    """What every row but the first is, with what the row before it is; rare codes are one kind."""
+    _, kind, count = np.unique(log.code, return_inverse=True, return_counts=True)
+    kind = np.where(count[kind] >= RARE * len(log), kind, len(count))
+    pairs: Integers = kind[:-1] * (len(count) + 1) + kind[1:]
+    return pairs
+
+
+@lru_cache(maxsize=8)
 def usual_intervals(log: Words, tolerance_s: float) -> NDArray[np.bool_]:
     """Rows that follow the row before them as other rows of the same codes do elsewhere."""
     apart_s = np.clip(np.diff(log.time_s), SHORTEST_S, LONGEST_S)
     lane = 4 * (LONGEST_S - SHORTEST_S)
-    spot = (log.code[:-1] * CODES + log.code[1:]) * lane + apart_s
+    spot = pairs_of(log) * lane + apart_s
     ordered = np.sort(spot)
     like = np.searchsorted(ordered, spot + tolerance_s) - np.searchsorted(
         ordered, spot - tolerance_s
@@ -135,20 +148,46 @@ def gain(log: Words, words: Words, word: Integers) -> Integers:
 
 
 def nearest(code: Integers, expected_s: Times, words: Words, tolerance_s: float) -> Integers:
-    """The nearest word with the code, or -1."""
-    kinds, kind = np.unique(words.code, return_inverse=True)
-    start, margin = words.time_s[0], 2 * tolerance_s
-    lane = words.time_s[-1] - start + 2 * margin  # one stretch of the number line for each code
-    spot = kind * lane + (words.time_s - start)
-    order = np.argsort(spot)
-    spot = spot[order]
-    wanted = np.searchsorted(kinds, code).clip(max=len(kinds) - 1)
-    target = wanted * lane + np.clip(expected_s - start, -margin, lane - margin)
-    right = np.searchsorted(spot, target).clip(1, len(spot) - 1)
-    nearest = np.where(target - spot[right - 1] <= spot[right] - target, right - 1, right)
-    near = np.abs(spot[nearest] - target) <= tolerance_s  # False where nothing is expected
-    found: Integers = np.where(near & (kinds[wanted] == code), order[nearest], -1)
+    """The nearest word with the code, or -1; the tolerance is below the margin."""
+    index = _index(words)
+    wanted = np.searchsorted(index.kinds, code).clip(max=len(index.kinds) - 1)
+    within_s = np.clip(expected_s - index.start_s, -MARGIN_S, index.lane_s - MARGIN_S)
+    target = wanted * index.lane_s + within_s
+    last = len(index.spot) - 1
+    right = np.searchsorted(index.spot, target).clip(max=last)
+    left = (right - 1).clip(min=0)
+    closer = np.where(target - index.spot[left] <= index.spot[right] - target, left, right)
+    near = np.abs(index.spot[closer] - target) <= tolerance_s  # False where nothing is expected
+    found: Integers = np.where(near & (index.kinds[wanted] == code), index.order[closer], -1)
     return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Index:
+    """Words on one number line, a stretch of it for each code.
+
+    Attributes
+    ----------
+    kinds : the codes, ascending
+    start_s, lane_s : when a stretch begins, and how long it is
+    spot : places of the words, ascending; `order` says which words they are
+    """
+
+    kinds: Integers
+    start_s: float
+    lane_s: float
+    spot: Times
+    order: Integers
+
+
+@lru_cache(maxsize=8)
+def _index(words: Words) -> _Index:
+    kinds, kind = np.unique(words.code, return_inverse=True)
+    start_s = float(words.time_s[0])
+    lane_s = float(words.time_s[-1]) - start_s + 2 * MARGIN_S
+    spot = kind * lane_s + (words.time_s - start_s)
+    order = np.argsort(spot)
+    return _Index(kinds, start_s, lane_s, spot[order], order)
 
 
 def _longest_ascending(values: Integers) -> Integers:

@@ -17,7 +17,8 @@ from task.contract.codes import MAX_PRESENTATION, announce_presentation, announc
 from task.contract.sessionlog import Event
 
 PAUSED, RUN_ENDED = "pause", "the run ended"  # why a presentation was cut short
-_ASIDE_S, _ASIDE = 0.1, 0.02  # how far a code may lie from its planned time: seconds, share
+_ASIDE_S = 0.1  # how far a code may lie from its planned time
+_SOONEST_S = 0.1  # no answer comes sooner
 _DRAWN_OUT_S = 0.06  # by which late frames may part an answer from the code after it
 _NAME_WORDS = 7  # a mark with the session's name is over within so many spacings
 _ANSWERS = {"no": "0", "yes": "1", **{n: n for n in "0123456789"}}
@@ -207,7 +208,8 @@ def _legs(scene: _Scene, reads: Sequence[Read]) -> Iterator[_Leg]:
         if trial.last:
             closes = [at for at in tail if scene.words.name[at] in trial.closes]
             until_s = scene.words.time_s[closes[0]] if closes else None
-        if onward and onward.way not in (Way.NEXT, Way.SILENT):
+        held = onward and "PAUSE" in onward.marks and scene.marks(tail, "PAUSE")
+        if onward and (held or onward.way not in (Way.NEXT, Way.SILENT)):
             until_s = None
         yield _Leg(read, trial, heads[read.head], numbers[n], tail, onward, until_s)
 
@@ -268,40 +270,38 @@ def _shown(scene: _Scene, leg: _Leg) -> _Shown | None:
 def _steps(scene: _Scene, leg: _Leg) -> Iterator[_Code | None]:
     """Codes of the steps in order; None where a step's time cannot be told."""
     trial, words, table = leg.trial, scene.words, scene.plan["codes"]
-    n_steps = len(trial.codes)
     onset = leg.head.words[0] if leg.head.code else None
-    yield _Code(trial.codes[0], table[trial.codes[0]], leg.head.time_s, onset)
-    last_s, stands_s = leg.head.time_s, leg.head.time_s if not trial.asks[0] else None
-    for n in range(1, n_steps):
-        name = trial.codes[n]
-        planned_s = []
-        if stands_s is not None:
-            planned_s.append(stands_s + trial.frames[n - 1] * scene.frame_s)
-        left_s = scene.seconds(trial, n, n_steps)
-        if leg.read.whole and leg.until_s is not None and left_s is not None:
-            planned_s.append(leg.until_s - left_s)
-        found = [at for at in scene.marks(leg.tail, name) if words.time_s[at] > last_s]
-        word = _nearest(words, found, planned_s, last_s)
-        if word is not None:
-            stands_s = last_s = words.time_s[word]
+    low_s = high_s = leg.head.time_s  # between these the step before began
+    yield _Code(trial.codes[0], table[trial.codes[0]], low_s, onset)
+    for n, name in enumerate(trial.codes[1:], start=1):
+        length_s = trial.frames[n - 1] * scene.frame_s
+        if trial.asks[n - 1]:
+            low_s, high_s = low_s + min(_SOONEST_S, length_s), high_s + length_s + _ASIDE_S
         else:
-            stands_s = planned_s[0] if planned_s else None
-            last_s = last_s if stands_s is None else stands_s
-        yield None if stands_s is None else _Code(name, table[name], stands_s, word)
-        if trial.asks[n]:
-            stands_s = None
+            low_s, high_s = low_s + length_s, high_s + length_s
+        left_s = scene.seconds(trial, n, len(trial.codes))
+        ends_s = leg.until_s - left_s if leg.until_s is not None and left_s is not None else None
+        word = _nearest(words, scene.marks(leg.tail, name), low_s, high_s, ends_s)
+        if word is not None:
+            low_s = high_s = words.time_s[word]
+        elif low_s == high_s or ends_s is not None:
+            low_s = high_s = low_s if low_s == high_s or ends_s is None else ends_s
+        known = low_s == high_s
+        yield _Code(name, table[name], low_s, word) if known else None
 
 
 def _nearest(
-    words: Words, found: Sequence[int], planned_s: Sequence[float], since_s: float
+    words: Words, found: Sequence[int], low_s: float, high_s: float, ends_s: float | None
 ) -> int | None:
-    """The word that comes when it was planned; any, if nothing was."""
-    if not planned_s:
-        return found[0] if found else None
-    near = {at: min(abs(words.time_s[at] - time_s) for time_s in planned_s) for at in found}
-    best = min(near, key=lambda at: near[at], default=None)
-    most_s = max(_ASIDE_S, _ASIDE * (max(planned_s) - since_s))
-    return best if best is not None and near[best] <= most_s else None
+    """The word that comes when it may; reckoned from what was before it, or from the end."""
+
+    def aside_s(at: int) -> float:
+        time_s = words.time_s[at]
+        before_s = max(low_s - time_s, time_s - high_s, 0.0)
+        return before_s if ends_s is None else min(before_s, abs(time_s - ends_s))
+
+    best = min(found, key=aside_s, default=None)
+    return best if best is not None and aside_s(best) <= _ASIDE_S else None
 
 
 def _identity(scene: _Scene, leg: _Leg) -> Iterator[_Code]:
@@ -544,7 +544,7 @@ def _run_s(scene: _Scene, before: _Leg, leg: _Leg) -> float | None:
 
 def _paused_at_last(scene: _Scene, leg: _Leg) -> bool:
     """Whether the session ended in a pause that had cut its last presentation short."""
-    return leg.sure and bool(scene.marks(leg.tail, "PAUSE")) and not leg.trial.last
+    return leg.sure and not leg.read.whole and bool(scene.marks(leg.tail, "PAUSE"))
 
 
 def _ending(scene: _Scene, legs: Sequence[_Leg]) -> Mapping[str, Any] | None:

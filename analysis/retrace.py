@@ -21,13 +21,18 @@ LOST_TOGETHER = 1e-5  # odds at which a reading is no longer thought possible
 FEWEST_APART = 3  # words, however few are lost in all
 _DEAREST = 20  # words: readings that cost so many more than another are not followed up
 _UNHEARD = 6  # words: price of going on at another place without having heard why
+_SILENCE = 2  # words: the same, if a silence has room for what must have been shown
 _SILENT = 5  # words of a presentation's beginning: onset and number
 _UNTIMELY = 3  # words: price of a trial that comes when it should not
 _EARLY_S, _LATE_S, _DRAWN_OUT = 0.05, 0.12, 0.015  # how far onsets lie from the plan: s, s, share
 _SOONEST_ANSWER_S = 0.1
 _HELD_S = 1.0  # shortest pause
+_ANNOUNCED_S = 0.15  # shortest presentation, cut short
 _RUN_UP_S = 1.0  # longest empty screen before a trial that sounds
 _ANY_KEY = "any"
+_OPENING = frozenset({"SESSION", "BLOCK_START", "RUN_START", "STOP", "RUN_END", "PAUSE"})
+# After these nothing is shown until the next code.
+_STANDSTILL = frozenset({"PAUSE", "STOP", "RUN_END", "BLOCK_END", "PRACTICE_END"})
 _RUN_MARKS = frozenset(
     {
         *("PAUSE", "STOP", "RUN_END", "BLOCK_END", "PRACTICE_END", "PRACTICE_START", "RESUME"),
@@ -291,11 +296,11 @@ class _Retracing:
                     yield _Link(state, after, price, move.way, move.whole, marks)
         elif self._fits(state, 1, head):
             yield _Link(state, _State(1, 1, j), lost, Way.BEGIN, False, MARKS)
-        for to, furthest in self._jumps(state, j):
-            price, whole = self._end(state) if state.head >= 0 else (0, False)
+        for to, furthest, price in self._jumps(state, j):
             way = Way.UNHEARD if state.head >= 0 else Way.BEGIN
+            whole = state.head >= 0 and self._end(state)[1]
             after = _State(to, furthest, j)
-            yield _Link(state, after, lost + price + _UNHEARD, way, whole, MARKS)
+            yield _Link(state, after, lost + price, way, whole, MARKS)
 
     def _fits(self, state: _State, to: int, head: Head) -> bool:
         """Whether a trial begins with this code, and has or had this number."""
@@ -306,18 +311,72 @@ class _Retracing:
             return True
         return head.number == to if to > state.furthest else head.number > len(self._trials)
 
-    def _jumps(self, state: _State, j: int) -> Iterator[tuple[int, int]]:
-        """Where the next first presentation whose number is known says that this one stands."""
+    def _jumps(self, state: _State, j: int) -> Iterator[tuple[int, int, float]]:
+        """Where a presentation may stand if what came before it was not heard.
+
+        The next number of the plan bounds it: first presentations come in the plan's order.
+        """
         head, (ahead, number) = self._heads[j], self._ahead[j]
-        to = number - (ahead - j)
-        if number <= state.furthest:
+        furthest, began = state.furthest, state.head < 0
+        if number and number <= furthest:
             return
-        if to > state.furthest and self._fits(state, to, head):
-            yield to, to
-        if ahead > j:  # it may be shown for the second time, the next one not
-            shown = _State(0, number - 1, -1)
+        paid = 0.0 if began else self._end(state)[0]
+        room_s = inf if began else self._room_s(state, j)
+        if ahead == j:
+            price = _SILENCE if room_s > self._shortest_s(state.trial, number) else _UNHEARD
+            yield number, number, paid + (_UNHEARD if began else price)
+            return
+        lowest = self._lowest(state, number)
+        last = number - 1 if number else len(self._trials)
+        for to in range(lowest, last + 1):
+            needed_s = self._shortest_s(state.trial, to)
+            if not number and to > furthest and needed_s > room_s:
+                break
+            price = _SILENCE if room_s > needed_s else _UNHEARD
+            price = paid + (_UNHEARD if began else price)
+            if to > furthest and self._fits(state, to, head):
+                yield to, to, price
+            shown = _State(0, number - 1 if number else max(furthest, to), -1)
             if self._fits(shown, to, head):
-                yield to, number - 1
+                yield to, shown.furthest, price
+
+    def _lowest(self, state: _State, number: int) -> int:
+        """The first trial of the earliest block that a presentation may belong to.
+
+        What is shown again ends with trials that are not, or in the block before them.
+        """
+        earliest = self._trials[state.trial].start if state.head >= 0 else 1
+        if not number:
+            return earliest
+        start = self._trials[number].start
+        return max(earliest, self._trials[start - 1].start if start > 1 else 1)
+
+    def _shortest_s(self, trial: int, to: int) -> float:
+        """What a silence must last so that all trials up to one may be shown in it unheard."""
+        whole = range(trial + 1, to)
+        return _ANNOUNCED_S + sum(self._length(self._trials[n], 0)[0] for n in whole)
+
+    def _room_s(self, state: _State, j: int) -> float:
+        """The longest silence between two beginnings in which something may have been shown."""
+        trial = self._trials[state.trial]
+        steps, marks = self._between(state.head, j)
+        known = [(0, self._heads[state.head].time_s)]
+        known += [
+            (trial.codes.index(self._name[at]), self._time_s[at])
+            for at in steps
+            if self._name[at] in trial.codes
+        ]
+        latest = max(known)
+        since_s, room_s = latest[1] + self._length(trial, latest[0])[0], 0.0
+        for at in marks:
+            name, time_s = self._name[at], self._time_s[at]
+            if time_s < latest[1]:
+                continue
+            room_s = max(room_s, time_s - since_s)
+            since_s = time_s + (_HELD_S if name in ("RESUME", "SKIP", "REPEAT") else 0.0)
+            if name in _STANDSTILL:
+                since_s = inf
+        return max(room_s, self._heads[j].time_s - since_s)
 
     def _anchors(self) -> list[tuple[int, int]]:
         """For every beginning the next one with a number of the plan: where, and which."""
@@ -397,7 +456,21 @@ class _Retracing:
             price += _UNTIMELY * (not self._timely(state, j, steps))
         elif not self._parted(state, j, steps, move):
             price += _UNTIMELY
+        if move.whole and not within and self._held_within(trial, steps, marks):
+            price += _UNTIMELY
         return price
+
+    def _held_within(self, trial: Trial, steps: Sequence[int], marks: Sequence[int]) -> bool:
+        """Whether a pause began before a presentation was over."""
+        first = next((at for at in marks if self._name[at] in trial.closes | _OPENING), None)
+        if first is None or self._name[first] != "PAUSE":
+            return False
+        if not trial.practised:
+            return True
+        # What was not understood is talked over when the last answer was given.
+        last = [at for at in steps if self._name[at] == trial.codes[-1]]
+        over_s = self._time_s[last[-1]] + trial.frames[-1] * self._frame_s if last else 0.0
+        return self._time_s[first] < over_s - self._frame_s / 2
 
     def _parted(self, state: _State, j: int, steps: Sequence[int], move: _Move) -> bool:
         """Whether the time between two beginnings has room for a pause, a run or a block's name."""
@@ -410,10 +483,12 @@ class _Retracing:
         """What is paid if nothing is known of what followed, and whether it came to its end."""
         if state.head < 0:
             return 0, False
-        steps, _ = self._between(state.head, self._following(state.head))
+        steps, marks = self._between(state.head, self._following(state.head))
         names = tuple(self._name[at] for at in steps)
-        codes = self._trials[state.trial].codes[1:]
-        cut, whole = _cut(codes, names), _apart(codes, names)
+        trial = self._trials[state.trial]
+        cut, whole = _cut(trial.codes[1:], names), _apart(trial.codes[1:], names)
+        if self._held_within(trial, steps, marks):
+            return cut, False
         return min(cut, whole), whole <= cut
 
     def _following(self, head: int) -> int:

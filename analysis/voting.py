@@ -97,10 +97,14 @@ def words_of(table: pd.DataFrame, numbered: bool, mask: int) -> Words:
     return Words(time_s, code, code + (number + 1) * CODES, place, run)
 
 
-def guess_times(log: Words, words: Words) -> Times:
+def guess_times(log: Words, words: Words, share: float = VOTE_SHARE) -> Times:
     """Where each row should be in the recording, by the clock that wins most votes, (n_rows,).
 
     Right to some 30 ms where the log's clock does not jump; beyond a jump it is wrong.
+
+    Parameters
+    ----------
+    share : of a minute's rows that an offset must unite
 
     Raises
     ------
@@ -108,7 +112,7 @@ def guess_times(log: Words, words: Words) -> Times:
         If in no minute an offset stands out.
     """
     minute = _minutes(log.time_s)
-    votes = _vote(log, words, minute, VOTE_WIDTH_S)
+    votes = _vote(log, words, minute, VOTE_WIDTH_S, share)
     if not len(votes):
         raise NoOffset(*_best_vote(log, words, minute))
     drift = 0.0

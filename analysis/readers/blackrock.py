@@ -36,6 +36,7 @@ LAST_ELECTRODE = 5120
 TICKS = (30_000, 1_000_000_000)  # of the recorder's own clock; of the precision time protocol
 _COMMENT, _RESTART = 0xFFFF, b"critical load restart"
 _LAST_CLASS, _NOISE = 16, 255
+_FEW_SPIKES = 3  # an electrode that records has more
 _CHUNK_BYTES = 1 << 23
 _HEADER = np.dtype(
     [
@@ -366,7 +367,21 @@ def _scan(file: _File) -> _Packets:
     blank = np.flatnonzero((stamps == 0) & (ids == 0) & (kinds == 0))
     if len(blank):
         raise RecordingError(f"{file.path}: record {blank[0] + 1} is blank; the file is damaged")
+    _refuse_unlisted(file, ids)
     return _Packets(stamps, ids, kinds, np.concatenate(events), np.concatenate(restarts))
+
+
+def _refuse_unlisted(file: _File, ids: NDArray[np.uint16]) -> None:
+    """Refuse a few spikes of an electrode that only this file's headers leave out: changed ids."""
+    counts = np.bincount(ids, minlength=LAST_ELECTRODE + 1)[: LAST_ELECTRODE + 1]
+    counts[[0, *(n for n in file.waveforms if n <= LAST_ELECTRODE)]] = 0
+    strays = np.flatnonzero((counts > 0) & (counts <= _FEW_SPIKES))
+    if file.waveforms and len(strays):
+        number = int(np.isin(ids, strays).argmax())
+        raise RecordingError(
+            f"{file.path}: record {number + 1} is of electrode {ids[number]}, which its header does"
+            " not list; the file is damaged"
+        )
 
 
 def _event(file: _File) -> np.dtype[np.void]:

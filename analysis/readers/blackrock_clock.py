@@ -3,7 +3,8 @@
 A stamp counts ticks since the recorder started.  Three things break the count, and the stamps alone
 tell them apart:
 
-- records may stand out of order, by milliseconds: nothing is done, all are of one clock;
+- records may stand out of order, by milliseconds: nothing is done, all are of one clock; by more
+  than a second in all, they are damaged;
 - a counter of 32 bits passes its end (after 39.8 h at 30 kHz) and goes on from 0.  Where a stamp of
   the last hour is followed by one so near 0 that less than an hour lies between, time went on;
 - any other fall by more than a second, or to nearly 0 by more than a tenth, is a restart of the
@@ -16,6 +17,7 @@ One record whose time lies elsewhere while its neighbours follow each other is d
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +95,15 @@ def follow_clock(
     parts, run, offset = [(0, 1, 0)], 1, 0
     for place in places:
         over = 0 if place in noted else _over(stamps, place, second, offset)
-        if not over and place not in noted:
+        if over > 0 and place - 1 not in places:
+            _refuse_lone(path, stamps, place, second, numbers)
+        elif not over and place not in noted:
             _refuse_strays(path, stamps, place, second, numbers)
         run, offset = (run, offset + over) if over else (run + 1, 0)
         parts.append((place, run, offset))
     first, runs, offsets = np.array(parts, dtype=np.int64).T
+    for start, stop in pairwise([*first.tolist(), len(stamps)]):
+        _refuse_disorder(path, stamps[start:stop], second, numbers[start:stop])
     return Clock(first, runs, offsets)
 
 
@@ -167,6 +173,34 @@ def _refuse_strays(
         raise _stray(path, numbers[place])
     if not fresh:
         _refuse_copies(path, stamps, place, numbers)
+
+
+def _refuse_lone(
+    path: Path, stamps: NDArray[Any], place: int, second: int, numbers: Numbers
+) -> None:
+    """Refuse one stamp near the counter's end between two that follow each other."""
+    if place < 2:
+        return
+    earlier, before, here = (int(stamps[place - n]) for n in (2, 1, 0))
+    leap = before - earlier > PAUSE_OVER_WRAP_S * second
+    if leap and abs(here - earlier) <= PAUSE_OVER_WRAP_S * second:
+        raise _stray(path, numbers[place - 1])
+
+
+def _refuse_disorder(path: Path, stamps: NDArray[Any], second: int, numbers: Numbers) -> None:
+    """Refuse stamps that go back, step by step, by more than records can be out of order."""
+    newest = 0
+    for start in range(0, len(stamps), _CHUNK):
+        some = stamps[start : start + _CHUNK].astype(np.int64)
+        reached = np.maximum.accumulate(np.append(newest, some))
+        back = reached[1:] - some
+        if (back > DISORDER_S * second).any():
+            at = int((back > DISORDER_S * second).argmax())
+            raise RecordingError(
+                f"{path}: record {numbers[start + at]} is {back[at] / second:.6f} s older than one"
+                " before it; the file is damaged"
+            )
+        newest = int(reached[-1])
 
 
 def _refuse_copies(path: Path, stamps: NDArray[Any], place: int, numbers: Numbers) -> None:

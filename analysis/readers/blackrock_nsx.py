@@ -24,6 +24,7 @@ from task.contract.errors import RecordingError
 
 PERIODS_HZ = TICKS[0]
 GAP_PERIODS = 0.5
+OVERLAP_PERIODS = 2.0  # clocks that follow another are put back by less
 _OLD, _MIDDLE, _NEW = b"NEURALSG", b"NEURALCD", b"BRSMPGRP"
 _VERSIONS = {_MIDDLE: ((2, 2), (2, 3)), _NEW: ((3, 0),)}
 _OLD_HEADER = np.dtype([("magic", "S8"), ("label", "S16"), ("period", "<u4"), ("channels", "<u4")])
@@ -101,12 +102,9 @@ class _Stretch:
 
 
 def recognises(path: Path) -> bool:
-    """Whether this is a file of analog channels by its name and first bytes."""
+    """Whether this is a file of analog channels by its name."""
     suffix = path.suffix.lower()
-    if not (suffix[:3] == ".ns" and suffix[3:] in set("123456789") and path.is_file()):
-        return False
-    with path.open("rb") as stream:
-        return stream.read(8) in (_OLD, _MIDDLE, _NEW)
+    return suffix[:3] == ".ns" and suffix[3:] in set("123456789") and path.is_file()
 
 
 def channels(path: Path) -> tuple[str, ...]:
@@ -284,7 +282,8 @@ def _stretches(file: _File, stored: NDArray[np.uint8]) -> list[_Stretch]:
     found: list[_Stretch] = []
     expected: float | None = None  # ticks of this run's clock
     run = 1
-    close = GAP_PERIODS * file.period_s * file.second
+    period = file.period_s * file.second
+    close = GAP_PERIODS * period
     for blocks in _blocks(file, stored):
         length = blocks.frames * file.period_s * file.second
         for first, last in _regular(file, stored, blocks, length):
@@ -292,6 +291,7 @@ def _stretches(file: _File, stored: NDArray[np.uint8]) -> list[_Stretch]:
             start, anew = _placed(file, stamp, expected)
             joins = expected is not None and not anew and abs(start - expected) <= close
             end = _stamp(file, stored, blocks, last - 1) + length
+            expected_before = expected if expected is not None else start
             run, expected = run + anew, start - stamp + end
             found.append(_Stretch(blocks, first, last, stamp, end, start, run, joins))
             if len(found) > 2:
@@ -299,6 +299,11 @@ def _stretches(file: _File, stored: NDArray[np.uint8]) -> list[_Stretch]:
             if len(found) > 1 and found[-2].run == run and found[-2].start >= start:
                 raise RecordingError(
                     f"{file.path}: block {blocks.number + first} is older than the one before it"
+                )
+            if len(found) > 1 and not anew and expected_before - start > OVERLAP_PERIODS * period:
+                raise RecordingError(
+                    f"{file.path}: block {blocks.number + first} begins within the one before it;"
+                    " the file is damaged"
                 )
             if len(found) > _MOST_PIECES:
                 raise RecordingError(

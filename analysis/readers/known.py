@@ -103,6 +103,8 @@ def reader_of(path: Path, readers: Sequence[Reader], refusal: type[UserError]) -
         Of the given kind, if it cannot be looked at or nothing reads it.
     """
     try:
+        if path.is_file() and not path.stat().st_size:
+            raise refusal(f"{path}: is empty; copy it again from where it was written")
         path.stat()
         for reader in readers:
             if reader.recognises(path):

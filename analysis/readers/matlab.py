@@ -59,6 +59,8 @@ def _open(
     """What the reader of the file's version makes of it."""
     try:
         size = path.stat().st_size
+        if not size:
+            raise RecordingError(f"{path}: is empty; copy it again from where it was written")
         with path.open("rb") as file:
             start = file.read(matlab_v73.USER_BYTES + len(matlab_v73.SIGNATURE))
             if not _is_newest(start):

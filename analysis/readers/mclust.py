@@ -120,6 +120,8 @@ def _header(path: Path) -> tuple[bytes, int]:
         size = path.stat().st_size
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read: {error.strerror}") from None
+    if not size:
+        raise RecordingError(f"{path}: is empty; copy it again from where it was written")
     if not begins.startswith(_BEGINS):
         raise RecordingError(
             f"{path}: does not begin with %%BEGINHEADER, so that nothing tells what its numbers"

@@ -47,6 +47,7 @@ _BOARD = re.compile(r"TTL (?P<way>Input|Output) on (?P<box>\S+) (?P<port>board \
 # What is left of the text of a change once letters of it are spoilt or its end is lost.
 _REMAINS = re.compile(r"TTL (Input|Output)\b|\bboard \d+ port \d+\b|\(0x[0-9A-Fa-f]{4,8}\)\.?$")
 _BEGINS = "TTL Input"
+_FIRST_EIGHT = {text[:8] for text in (_BEGINS, "TTL Output", *MARKS)}
 _UNTYPED = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -234,8 +235,15 @@ def _unreadable(texts: list[str]) -> set[int]:
     return {
         k
         for k, text in enumerate(texts)
-        if _UNTYPED.search(text) or any(_alike(text, mark) for mark in MARKS)
+        if _UNTYPED.search(text) or _is_turned(text) or any(_alike(text, mark) for mark in MARKS)
     }
+
+
+def _is_turned(text: str) -> bool:
+    """Whether it is one of the system's own, in another order of bytes."""
+    words = (text[:8][n : n + width][::-1] for width in (2, 4, 8) for n in range(0, 8, width))
+    letters = "".join(words)
+    return any(letters[n : n + 8] in _FIRST_EIGHT for n in (0, 8, 16))
 
 
 def _garbled(ports: list[str | None], seen: list[int]) -> set[int]:

@@ -41,6 +41,7 @@ _CHANNEL = re.compile(r"A0*(\d{1,9})")
 _MEASURES = ("clust", "IsolDist", "SNR")
 _MEANS = ("meanWaveform_learn", "meanWaveform_recog")
 _NOISE = 99_999_999
+_MOST_CELL = 999
 # OSort brings waveforms to 256 samples at this rate (its upsampleSpikes.m).
 _WAVEFORM_HZ = 100_000.0
 
@@ -128,6 +129,7 @@ def _cells(file: _File) -> Iterator[tuple[Unit, str]]:
     arrays = read_arrays(file.path, "spikes", "IsolDist_SNR")
     spikes = take_matrix(file.path, arrays, "spikes", columns=3)
     sound = numbers(spikes[:, :2]).all(axis=1) & times_us(spikes[:, 2])
+    sound &= spikes[:, 0] <= _MOST_CELL
     if not sound.all():
         first = int(np.argmin(sound))
         raise RecordingError(

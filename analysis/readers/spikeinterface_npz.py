@@ -12,6 +12,7 @@ the file tells nothing: they are refused.  Neither kinds, channels nor waveforms
 
 import math
 import zlib
+from errno import EINVAL
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -48,6 +49,10 @@ def recognises(path: Path) -> bool:
             return f"{_SEGMENTS}.npy" in archive.namelist()
     except (FileNotFoundError, *_FAILURES):
         return False
+    except OSError as error:
+        if error.errno != EINVAL:
+            raise
+        return False
 
 
 def read_units(path: Path) -> Units:
@@ -71,12 +76,20 @@ def read_units(path: Path) -> Units:
             ids = _read(file, archive, "unit_ids")
             samples = _read(file, archive, "spike_indexes_seg0")
             labels = _read(file, archive, "spike_labels_seg0")
-    except OSError as error:
-        raise RecordingError(f"{file}: cannot be read: {error.strerror or error}") from None
     except _FAILURES:
-        raise RecordingError(f"{file}: is damaged, or no .npz file of NumPy") from None
+        raise _damaged(file) from None
+    except OSError as error:
+        if error.errno == EINVAL:  # a place before the file's beginning
+            raise _damaged(file) from None
+        raise RecordingError(f"{file}: cannot be read: {error.strerror or error}") from None
     _check(file, rate_hz, ids, samples, labels)
     return collect_units(_units(ids, samples / rate_hz, labels))
+
+
+def _damaged(file: Path) -> RecordingError:
+    if not _size(file):
+        return RecordingError(f"{file}: is empty; copy it again from where it was written")
+    return RecordingError(f"{file}: is damaged, or no .npz file of NumPy")
 
 
 def _file(path: Path) -> Path:

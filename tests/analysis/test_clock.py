@@ -89,10 +89,10 @@ def test_what_lies_outside_is_less_certain_the_further_it_is() -> None:
     np.testing.assert_allclose(off_s, [0.02, 0.0002, 0.0])
 
 
-def test_at_a_jump_both_pieces_may_claim_rows_and_elsewhere_none() -> None:
+def test_at_a_jump_both_pieces_may_claim_all_rows_of_both_and_elsewhere_none() -> None:
     pieces = (
         Piece(0, 99, 0.0, 99.0, 0.0, 0.0),
         Piece(105, 199, 105.0, 199.0, 0.5, 0.0),
         Piece(202, 299, 202.0, 299.0, 0.501, 0.0),
     )
-    assert Clock(pieces, 0.0).reaches(400) == [(0, 155), (50, 202), (200, 400)]
+    assert Clock(pieces, 0.0).reaches(400) == [(0, 200), (0, 202), (200, 400)]

@@ -478,3 +478,19 @@ def test_a_ripple_recording_has_the_events_known_of_it(shared_data: Callable[[st
     missing = np.round(intervals / np.median(intervals)).sum() - len(intervals)
     assert missing == truth["pulses_missing_if_regular"]
     assert read_units(path).table.empty
+
+
+def test_a_spike_of_an_electrode_that_the_header_leaves_out_is_refused(
+    written: Callable[..., Path],
+) -> None:
+    """An event whose id was changed would be lost."""
+    nev = Nev((2, 3), wav(1))
+    spikes = [nev.spike(300 * n, 1, 1, *range(WIDTH)) for n in range(1, 9)]
+    stray = nev.spike(3000, 5, 1)
+    path = written(nev, *spikes, stray)
+    wanted = (
+        f"{path}: record 9 is of electrode 5, which its header does not list; the file is damaged"
+    )
+    assert refusal(path) == wanted or refusal(path) in wanted
+    many = [nev.spike(3000 + 300 * n, 5, 1) for n in range(4)]
+    assert len(read_units(written(nev, *spikes, *many)).table) == 2

@@ -139,3 +139,22 @@ def test_jumps_are_found_between_pieces_of_a_long_file_too() -> None:
         told[cut:] -= told[cut]
         clock = follow_clock(PATH, told, SECOND, range(1, 4_000_000), np.empty(0, np.int64))
         assert (clock.first.tolist(), clock.run.tolist()) == ([0, cut], [1, 2])
+
+
+@pytest.mark.parametrize("stamp", [END - 60_000, END - 1])
+def test_one_stamp_near_the_end_of_the_counter_is_no_wrap(stamp: int) -> None:
+    stamps = [*seconds(2, 3, 4), stamp, *seconds(5, 6)]
+    with pytest.raises(RecordingError) as refused:
+        placed(stamps)
+    assert str(refused.value) == (
+        "a.nev: record 4 has a time far from those of its neighbours; the file is damaged"
+    )
+
+
+def test_stamps_that_go_back_step_by_step_are_refused() -> None:
+    assert placed(seconds(20, 19.5, 19))[1] == [1, 1, 1]
+    with pytest.raises(RecordingError) as refused:
+        placed(seconds(20, 19.5, 19, 18.9))
+    assert str(refused.value) == (
+        "a.nev: record 4 is 1.100000 s older than one before it; the file is damaged"
+    )

@@ -99,6 +99,14 @@ def test_half_a_period_is_a_gap(written: Callable[..., Path], late: int, pieces:
     assert len(read_trace(path, "a").pieces) == pieces
 
 
+def test_blocks_that_overlap_are_refused(written: Callable[..., Path]) -> None:
+    """By a period or two clocks are put right; what is repeated lies further back."""
+    head, first = header("a"), block(300, count(50, 1))
+    assert len(read_trace(written(head, first, block(1740, count(9, 1))), "a").pieces) == 2
+    path = written(head, first, block(1739, count(9, 1)))
+    assert refusal(path, "a") == "block 2 begins within the one before it; the file is damaged"
+
+
 def test_pieces_of_a_file_whose_every_frame_is_a_block(
     written: Callable[..., Path],
 ) -> None:
@@ -293,13 +301,17 @@ def test_bad_files_are_refused(written: Callable[..., Path], data: bytes, said: 
     assert refusal(path, "a") == said
 
 
-def test_files_are_recognised_by_name_and_first_bytes(tmp_path: Path) -> None:
+def test_files_are_recognised_by_name(tmp_path: Path) -> None:
     contents = {"a.ns1": header("a"), "b.NS6": old(1), "c.ns3": b"", "d.ns0": header("a")}
     for name, content in {**contents, "e.nsx": header("a"), "f.nev": header("a")}.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "g.ns3").mkdir()
     (tmp_path / "h.ns").write_bytes(header("a"))
-    assert [p.name for p in sorted(tmp_path.iterdir()) if recognises(p)] == ["a.ns1", "b.NS6"]
+    assert [p.name for p in sorted(tmp_path.iterdir()) if recognises(p)] == [
+        "a.ns1",
+        "b.NS6",
+        "c.ns3",
+    ]
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

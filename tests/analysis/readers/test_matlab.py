@@ -209,12 +209,18 @@ def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "contents",
-    [b"", b"\0" * 500, b"code;time\n" * 50, b"MATLAB 5.0".ljust(124) + b"\x00\x01XX", b"\0\0\0"],
+    [b"\0" * 500, b"code;time\n" * 50, b"MATLAB 5.0".ljust(124) + b"\x00\x01XX", b"\0\0\0"],
 )
 def test_what_is_no_matlab_file_is_refused(tmp_path: Path, contents: bytes) -> None:
     path = tmp_path / "a.mat"
     path.write_bytes(contents)
     assert refusal(path).startswith("is damaged, or no MATLAB file: ")
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.mat"
+    path.touch()
+    assert refusal(path) == "is empty; copy it again from where it was written"
 
 
 def test_a_variable_that_is_there_twice_is_refused(tmp_path: Path) -> None:
@@ -314,7 +320,7 @@ def test_a_file_cut_anywhere_is_refused_unless_cut_between_variables(
     buffer = io.BytesIO()
     savemat(buffer, {"x": np.arange(20.0)}, do_compression=compressed)
     raw, path = buffer.getvalue(), tmp_path / "a.mat"
-    for size in range(len(raw)):
+    for size in range(1, len(raw)):
         path.write_bytes(raw[:size])
         if size == 128:  # a header and no variables
             assert read_arrays(path) == {}

@@ -26,9 +26,9 @@ def refusal(path: Path) -> str:
 
 
 def test_events_have_time_code_and_run_in_the_order_of_the_file(tmp_path: Path) -> None:
-    write(tmp_path, np.array([[3e6, 55, 80], [1.5e6, 1, 80], [4e6, 98, 0]]))
+    write(tmp_path, np.array([[3e6, 55, 80], [2.5e6, 1, 80], [4e6, 98, 0]]))
     events = read_events(tmp_path)
-    assert events["time_s"].tolist() == [3.0, 1.5, 4.0]
+    assert events["time_s"].tolist() == [3.0, 2.5, 4.0]
     assert events["code"].tolist() == [55, 1, 98]
     assert events["run"].tolist() == [80, 80, 0]
     assert events["port"].tolist() == ["", "", ""]
@@ -103,10 +103,33 @@ def test_which_variable_holds_the_events_is_not_guessed(tmp_path: Path) -> None:
 
 
 def test_a_file_of_version_7_3_is_read(tmp_path: Path) -> None:
-    rows = np.array([[3e6, 55, 80], [1.5e6, 1, 80]])
+    rows = np.array([[3e6, 55, 80], [2.5e6, 1, 80]])
     older = read_events(write(tmp_path, rows))
     newer = read_events(write_v73(tmp_path / "eventsRaw.mat", {"events": rows}))
     pd.testing.assert_frame_equal(newer, older)
+
+
+@pytest.mark.parametrize(("older_us", "refused"), [(1e6, False), (1e6 + 1, True), (2.0**32, True)])
+def test_rows_may_be_out_of_order_by_a_second(
+    tmp_path: Path, older_us: float, refused: bool
+) -> None:
+    path = write(tmp_path, np.array([[9e9, 55, 80], [9e9 - older_us, 1, 80]]))
+    if not refused:
+        assert len(read_events(path)) == 2
+        return
+    assert refusal(path) == (
+        f"{path}: row 2 of 'events' is {older_us / 1e6:.15g} s older than one before it: the"
+        " recorder's clock was set anew within the file, or the file is damaged"
+    )
+
+
+def test_a_repeated_stretch_is_refused(tmp_path: Path) -> None:
+    rows = [[1e6, 55, 80], [1.1e6, 1, 80], [1.2e6, 2, 80]]
+    assert len(read_events(write(tmp_path, np.array([*rows, rows[2]])))) == 4  # of two ports
+    path = write(tmp_path, np.array([*rows, *rows[1:]]))
+    assert refusal(path) == (
+        f"{path}: rows 4 and 5 of 'events' repeat earlier ones; the file is damaged"
+    )
 
 
 def test_times_in_another_unit_are_refused(tmp_path: Path) -> None:

@@ -256,3 +256,9 @@ def test_published_cells_are_those_known_of_them(shared_data: Callable[[str], Pa
         } == {name: cell[name] for name in list(cell)[2:]}
         assert units.table.loc[label, "kind"] == {"t": "single", "_t": "multi"}[ending]
         assert units.table.loc[label, "channel"] == int(label[2:4])
+
+
+def test_an_empty_file_is_refused(write: Callable[..., Path]) -> None:
+    folder = write("TT1_1.t", b"", head=b"")
+    file = folder if folder.is_file() else folder / "TT1_1.t"
+    assert refusal(file.parent) == (f"{file}: is empty; copy it again from where it was written")

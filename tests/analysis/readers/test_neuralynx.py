@@ -498,3 +498,13 @@ def test_a_bench_recording_has_marks_of_two_boxes_and_no_code(
     # The first record is the later of the starts: the clock steps back to the second.
     assert start_s * 1e6 == truth["first_time_us"] + truth["smallest_step_us"]
     assert stop_s == truth["last_time_us"] / 1e6
+
+
+@pytest.mark.parametrize("width", [2, 4, 8])
+def test_texts_in_another_order_of_bytes_are_refused(
+    written: Callable[..., Path], width: int
+) -> None:
+    whole = seen(10**6, 0)
+    turned = np.frombuffer(whole[56:], f"<u{width}").byteswap().tobytes()
+    path = written(seen(10**6, 0), whole[:56] + turned)
+    assert "record 2 has the text" in refusal(path)

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from analysis.readers import hdf5
 from analysis.readers.nwb import channels, read_events, read_trace, read_trials, read_units
 from task.contract.errors import RecordingError
 from tests.analysis.readers import nwb_written as nwb
@@ -244,6 +245,36 @@ def test_texts_that_would_never_be_read_to_their_end_are_refused(path: Path) -> 
     path.write_bytes(damaged)
     assert (
         refusal(read_events, path) == f"{path}: its texts are damaged (at byte {heap}); {DAMAGED}"
+    )
+
+
+def test_only_the_values_of_large_datasets_are_not_searched_for_damaged_texts(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hdf5, "_LARGE_BYTES", 1000)
+    looks_endless = np.frombuffer(b"GCOL\x01\0\0\0" + bytes(4088), np.uint8)
+    nwb.write(path, nwb.series("light", looks_endless, rate=1000.0))
+    assert read_trace(path).pieces[0].values.tolist() == looks_endless.tolist()
+    damaged = bytearray(path.read_bytes())
+    heap = damaged.index(b"GCOL\x01\0\0\0\0\x10")
+    damaged[heap + 16 : heap + 48] = bytes(32)
+    path.write_bytes(damaged)
+    assert f"its texts are damaged (at byte {heap})" in refusal(read_trace, path)
+
+
+def test_a_text_that_claims_more_length_than_any_has_is_refused(path: Path) -> None:
+    nwb.write(
+        path, trials("trials", [{"start_time": 0.0, "stop_time": 1.0, "image": "a"}], "image")
+    )
+    nwb.change(path, "intervals/trials/image", np.array(["a"], h5py.string_dtype()))
+    with h5py.File(path) as file:
+        at = file["intervals/trials/image"].id.get_offset()
+    damaged = bytearray(path.read_bytes())
+    assert damaged[at : at + 4] == b"\x01\0\0\0"
+    damaged[at + 3] = 0x70
+    path.write_bytes(damaged)
+    assert refusal(read_trials, path) == (
+        f"{path}: /intervals/trials/image is damaged and cannot be read"
     )
 
 

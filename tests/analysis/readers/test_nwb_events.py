@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.readers import nwb_series
 from analysis.readers.nwb import read_events, recognises
 from task.contract.errors import RecordingError
 from tests.analysis.readers import nwb_written as nwb
@@ -375,3 +376,14 @@ def test_events_in_another_file_are_not_fetched(path: Path, tmp_path: Path) -> N
 
 def test_an_nwb_file_is_known_by_its_name(tmp_path: Path) -> None:
     assert recognises(tmp_path / "a.NWB") and not recognises(tmp_path / "a.h5")
+
+
+def test_edges_are_the_same_however_much_is_read_at_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nwb.write(path, nwb.series("line", pulses(100, 5, 5), rate=100.0))
+    whole = read_events(path)
+    for at_once in (1, 7, 50, 100):
+        monkeypatch.setattr(nwb_series, "_AT_ONCE", at_once)
+        pd.testing.assert_frame_equal(read_events(path), whole)
+    assert whole["code"].tolist() == [1, 0, 1, 0, 1, 0, 1, 0, 1]

@@ -112,7 +112,9 @@ def test_a_bomb_is_refused(tmp_path: Path) -> None:
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path)
     whole = path.read_bytes()
-    for size in range(0, len(whole), 7):
+    path.write_bytes(b"")
+    assert refusal(path) == f"{path}: is empty; copy it again from where it was written"
+    for size in range(7, len(whole), 7):
         path.write_bytes(whole[:size])
         assert refusal(path) == f"{path}: is damaged, or no .npz file of NumPy"
 
@@ -120,3 +122,22 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "absent.npz"
     assert refusal(path) == f"{path}: cannot be read: No such file or directory"
+
+
+def test_a_folder_is_recognised_by_the_name_in_it_even_if_the_file_is_damaged(
+    tmp_path: Path,
+) -> None:
+    assert not recognises(tmp_path)
+    path = tmp_path / "sorting_cached.npz"
+    path.write_bytes(b"none")
+    assert recognises(tmp_path)
+    assert refusal(tmp_path) == f"{path}: is damaged, or no .npz file of NumPy"
+
+
+def test_a_directory_that_points_before_the_file_is_damage(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = bytearray(path.read_bytes())
+    at = whole.rindex(b"PK\x05\x06") + 16  # where the directory begins
+    whole[at : at + 4] = (2**32 - 2).to_bytes(4, "little")
+    path.write_bytes(whole)
+    assert refusal(path) == f"{path}: is damaged, or no .npz file of NumPy"

@@ -86,3 +86,35 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError) as error:
         read_trace(tmp_path / "light.csv")
     assert str(error.value) == f"{tmp_path / 'light.csv'}: cannot be read: no such file"
+
+
+def test_a_sound_file_that_is_cut_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "light.wav"
+    wavfile.write(path, 8000, np.arange(100, dtype=np.int16))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(RecordingError) as error:
+        read_trace(path)
+    assert str(error.value) == (
+        f"{path}: ends within its samples; copy it again from the computer that recorded it"
+    )
+
+
+def test_chunks_that_nobody_needs_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "light.wav"
+    wavfile.write(path, 8000, np.arange(100, dtype=np.int16))
+    more = b"bext" + (4).to_bytes(4, "little") + b"note"
+    whole = bytearray(path.read_bytes() + more)
+    whole[4:8] = (len(whole) - 8).to_bytes(4, "little")
+    path.write_bytes(whole)
+    assert read_trace(path).pieces[0].values.tolist() == [*range(100)]
+
+
+def test_a_table_that_was_never_written_to_its_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "light.csv"
+    path.write_bytes(b"time_s,value\n1,1\n2,2\n" + bytes(500))
+    with pytest.raises(RecordingError) as error:
+        read_trace(path)
+    assert str(error.value) == (
+        f"{path}:4: holds nothing but zero bytes from here to the end: the computer went down"
+        " before the rest was written; delete this line"
+    )
