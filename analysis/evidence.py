@@ -16,7 +16,7 @@ from task.contract.errors import UserError
 LEAST_SHARE = 0.5  # of the rows when the recording heard anything: 30 % may be lost, some replaced
 LEAST_NUMBERED = 0.01  # of numbered rows: heavy losses leave few announcements whole
 MOST_PPM = 550.0  # quartz clocks stay below 100; up to 500 must pass, however short the run
-MOST_JUMPS = 3
+MOST_JUMPS = 6
 Check = Literal["share", "numbers", "rival", "drift", "jumps"]
 CHECKS: tuple[str, ...] = get_args(Check)
 
