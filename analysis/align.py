@@ -8,6 +8,7 @@ and runs of the log that were not found have no times.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,21 @@ OUTSIDE_S = (
     1.0  # unexpected words are counted from this long before the first row to after the last
 )
 RUN_ROWS = 5  # a run of which fewer were found has no clock
+
+
+class Lag(NamedTuple):
+    """How much later than its code light came: median and SD, s; screen changes seen and missed."""
+
+    median_s: float
+    sd_s: float
+    seen: int
+    missed: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.median_s * 1e3:.2f} ms after their codes (median; SD {self.sd_s * 1e3:.2f} ms),"
+            f" {self.seen} of {self.seen + self.missed} seen"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +66,8 @@ class Alignment:
     runs : of the log: index its number, `rows`, `matched`, `found`
     port : the port that carried the codes; '' where recordings of this kind do not tell
     lines : trigger lines that were left out because they cannot be trusted
+    light : how late light came, where screen changes are when it came; else they are when their
+        codes were
     """
 
     pairs: pd.DataFrame
@@ -66,6 +84,7 @@ class Alignment:
     runs: pd.DataFrame
     port: str = ""
     lines: Lines = Lines()
+    light: Lag | None = None
 
     @property
     def drift_ppm(self) -> float:
@@ -94,6 +113,7 @@ class Alignment:
             for number, row in zip(absent.index, absent.itertuples(), strict=True)
         )
         overridden = "".join(f" OVERRIDDEN: the check {name!r}." for name in found.overridden)
+        light = f" Screen changes are when light came: {self.light}." if self.light else ""
         lines = f" {str(self.lines).capitalize()}." if self.lines else ""
         coarse = self.tick_s > TICK_SHORTEST_S
         steps = f"; the log's clock steps by {self.tick_s * 1e3:.3g} ms" if coarse else ""
@@ -103,7 +123,7 @@ class Alignment:
             f" unexpected; the best rival clock explains {found.rival} rows."
             f" The clock is {shape}: drift {self.drift_ppm:+.1f} ppm, residuals"
             f" {residual_ms.median():.2f} ms (median) and {residual_ms.quantile(0.99):.2f} ms"
-            f" (99 %){steps}.{lines}{unfound}{overridden}"
+            f" (99 %){steps}.{light}{lines}{unfound}{overridden}"
         )
 
 

@@ -5,7 +5,7 @@ picture and their time.  What cannot be used is listed with its reason; the rest
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ import pandas as pd
 from analysis.align import Alignment
 from analysis.identity import identify
 from analysis.locate import Choice, locate
-from analysis.readers import read_events, read_log, read_units
+from analysis.patch import at_light, patch_light
+from analysis.readers import read_analog, read_events, read_log, read_units
 from analysis.readers.values import Row, read_vector
 from analysis.recording import Units
 from analysis.study import OwnSession, Run, Sessions, StudyFile
+from analysis.trace import Trace
 from task.contract.catalog import read_catalog
 from task.contract.errors import AnalysisError, FileError, UserError
 from task.contract.sessionlog import Event, Kind, SessionLog
@@ -154,17 +156,40 @@ def _own_session(
     folder = file.folder
     events = read_events(folder / entry.recording)
     alignment = locate(coded_table(log), events, log.header.session, choice_of(entry))
+    if entry.photodiode:
+        trace = _photodiode(folder, entry.recording, entry.photodiode)
+        alignment = at_light(alignment, patch_light(log, alignment, trace))
     subject = log.header.subject
     shown = _own_trials(log, alignment)
     if shown.empty:
         raise AnalysisError(f"{folder / entry.log}: holds no trial with a picture")
     trials = _recorded(shown, alignment)
     run = RunOfTrials(log.header.protocol, entry.pool or subject, trials, alignment)
-    units = read_units(folder / entry.recording)
+    units = _on_clock(read_units(folder / (entry.units or entry.recording)), events, alignment)
     # Cell numbers of two sortings mean nothing to each other.
     recording = subject if file.study.sorted_together else name
     session = Session(name, subject, recording, units, (run,))
     return session, list(_own_losses(name, log, len(shown) - len(trials), events, alignment))
+
+
+def _photodiode(folder: Path, recording: str, named: str) -> Trace:
+    """The trace `file`, `file:channel` or `channel`, in the recording or beside the study."""
+    name, _, channel = named.rpartition(":")
+    for place in (folder / recording, folder):
+        for file, inside in ((named, None), (name, channel)):
+            if file and (place / file).is_file():
+                return read_analog(place / file, inside)
+    return read_analog(folder / recording, named)
+
+
+def _on_clock(units: Units, events: pd.DataFrame, alignment: Alignment) -> Units:
+    """Of units on several clocks, those on that of the words that were found."""
+    if "clock" not in units.table or "clock" not in events:
+        return units
+    clock = events["clock"].iloc[alignment.pairs["seen"].iloc[0]]
+    mine = (units.table["clock"] == clock).to_numpy()
+    spikes_s = tuple(s for s, here in zip(units.spikes_s, mine, strict=True) if here)
+    return replace(units, table=units.table[mine], spikes_s=spikes_s)
 
 
 def _own_losses(

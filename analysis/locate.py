@@ -77,7 +77,7 @@ def locate(
     """
     found: list[Alignment] = []
     refused: list[AlignmentRefused] = []
-    for port, rows in _ports(events, choice):
+    for port, rows in _streams(events, choice):
         seen = events.iloc[rows][["time_s", "code"]].reset_index(drop=True)
         try:
             best = _through_lines(log, seen, session, choice)
@@ -92,8 +92,12 @@ def locate(
     return max(found, key=lambda one: len(one.pairs))
 
 
-def _ports(events: pd.DataFrame, choice: Choice) -> list[tuple[str, Integers]]:
-    """Ports, and the rows of their words within the stretch; never none."""
+def _streams(events: pd.DataFrame, choice: Choice) -> list[tuple[str, Integers]]:
+    """Ports, and the rows of their words within the stretch; never none.
+
+    Each file and each clock by itself, and of a port that several files have, all of them together:
+    a recorder that was stopped and went on.
+    """
     port, time_s = events["port"].to_numpy(object), events["time_s"].to_numpy(float)
     known = [str(name) for name in dict.fromkeys(port.tolist())]
     if choice.port and choice.port not in known:
@@ -102,13 +106,26 @@ def _ports(events: pd.DataFrame, choice: Choice) -> list[tuple[str, Integers]]:
     start_s, stop_s = choice.between_s
     within = (time_s >= start_s) & (time_s < stop_s)
     chosen = [choice.port] if choice.port else known or [""]
-    return [(name, np.flatnonzero(within & (port == name))) for name in chosen]
+    apart = [name for name in ("file", "clock") if name in events and events[name].nunique() > 1]
+    streams = []
+    for name in chosen:
+        rows = np.flatnonzero(within & (port == name))
+        parts = [(name, rows)]
+        if apart:
+            parts = [
+                (name, rows[np.sort(part)])
+                for part in events.iloc[rows].reset_index().groupby(apart).indices.values()
+            ]
+        if "file" in apart and "clock" not in apart and len(parts) > 1:
+            parts.append((name, rows))
+        streams += parts
+    return streams
 
 
 def _tried(log: pd.DataFrame, events: pd.DataFrame, choice: Choice) -> str:
     """Ports and lines that were looked at."""
     sent, said = log["code"].to_numpy(np.int64), []
-    for port, rows in _ports(events, choice):
+    for port, rows in _streams(events, choice):
         words = events["code"].to_numpy(np.int64)[rows]
         words = words[words > 0]
         name = f"port {port!r}" if port else "the recording"

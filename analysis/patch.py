@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.align import Alignment, align
+from analysis.align import Alignment, Lag, align
 from analysis.evidence import AlignmentRefused
 from analysis.photodiode import Edges, Light, find_edges, match_light
 from analysis.planned import RUN_TIME_NAMES
@@ -80,8 +80,16 @@ def at_light(aligned: Alignment, patch: PatchLight) -> Alignment:
         time_s[row] += np.where(known, late_s, usual_s)
         measured[row] = known
         uncertainty_s[row] = np.where(known, 0.0, uncertainty_s[row] + off_s)
+    late_s = patch.light.onsets["latency_s"].dropna()
+    lag = Lag(
+        float(late_s.median()),
+        float(late_s.std()),
+        len(late_s),
+        len(patch.light.onsets) - len(late_s),
+    )
     return replace(
         aligned,
+        light=lag,
         time_s=pd.Series(time_s, aligned.time_s.index, name="time_s"),
         measured=pd.Series(measured, aligned.measured.index, name="measured"),
         uncertainty_s=pd.Series(uncertainty_s, aligned.time_s.index, name="uncertainty_s"),

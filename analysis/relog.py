@@ -17,6 +17,7 @@ from task.contract.codes import MAX_PRESENTATION, announce_presentation, announc
 from task.contract.sessionlog import Event
 
 PAUSED, RUN_ENDED = "pause", "the run ended"  # why a presentation was cut short
+UNKNOWN = "what was shown here is not known"
 _ASIDE_S = 0.1  # how far a code may lie from its planned time
 _SOONEST_S = 0.1  # no answer comes sooner
 _DRAWN_OUT_S = 0.06  # by which late frames may part an answer from the code after it
@@ -176,6 +177,7 @@ def relog(plan: Plan, stretch: Stretch, reads: Sequence[Read]) -> Relogged:
     entries += [entry for leg in doubtful for entry in _told_of_doubtful(scene, leg)]
     entries += _marks(scene, legs)
     entries += _commands(scene, legs)
+    entries += _breaks(scene, legs, shown)
     entries.sort(key=lambda entry: entry[:2])
     events = tuple(entry.event for entry in entries)
     heard = sum(e.code is not None and not e.detail.get("inferred") for e in events)
@@ -496,6 +498,23 @@ def _interrupted(scene: _Scene, leg: _Leg, run_s: float | None) -> Iterator[_Ent
     time_s = words.time_s[at[0] if at else heard[-1]]
     event = Event(time_s, "INTERRUPTED", None, leg.number, {"why": why})
     yield _Entry(time_s, _INTERRUPTED, event)
+
+
+def _breaks(
+    scene: _Scene, legs: Sequence[_Leg], shown: Sequence[_Shown]
+) -> Iterator[_Entry]:
+    """Where it is not known what the patient saw last: nothing may be reckoned across these."""
+    known = {(each.leg.number, each.leg.head.time_s): each for each in shown}
+    last = {each.head for each in (leg.read for leg in legs)}
+    for before, leg in pairwise(legs):
+        each = known.get((before.number, before.head.time_s))
+        complete = each is not None and each.codes[-1].name == before.trial.codes[-1]
+        between = set(range(before.read.head + 1, leg.read.head)) - last
+        stray = any(scene.stretch.heads[n].number is not None for n in between)
+        if leg.read.way is Way.UNHEARD or not complete or stray:
+            own = [*before.head.words, *(at for at in before.tail if scene.words.name[at] in before.trial.codes)]
+            time_s = max([scene.words.time_s[at] for at in own], default=before.head.time_s)
+            yield _Entry(time_s, _INTERRUPTED, Event(time_s, "INTERRUPTED", detail={"why": UNKNOWN}))
 
 
 def _opens(before: _Leg | None, leg: _Leg) -> bool:

@@ -249,7 +249,7 @@ class _Retracing:
         self, layers: Sequence[Mapping[_State, float]], links: Sequence[Sequence[_Link]]
     ) -> list[dict[_State, float]]:
         """What is still to be paid from every state on."""
-        after = [{state: self._end(state)[0] for state in layers[-1]}]
+        after = [{state: self._end(state, len(self._heads))[0] for state in layers[-1]}]
         for each in reversed(links):
             ahead: dict[_State, float] = {}
             for link in each:
@@ -277,7 +277,7 @@ class _Retracing:
                 found = _possible(j, layers[j + 1], after[j + 1], most)
                 others = tuple(other for other in found if other != state.trial)
                 reads.append(Read(j, state.trial, link.way, False, others, link.marks))
-        reads[-1:] = [replace(read, whole=self._end(state)[1]) for read in reads[-1:]]
+        reads[-1:] = [replace(read, whole=self._end(state, len(links))[1]) for read in reads[-1:]]
         return reads
 
     # One step of a reading --------------------------------------------------------------
@@ -298,7 +298,7 @@ class _Retracing:
             yield _Link(state, _State(1, 1, j), lost, Way.BEGIN, False, MARKS)
         for to, furthest, price in self._jumps(state, j):
             way = Way.UNHEARD if state.head >= 0 else Way.BEGIN
-            whole = state.head >= 0 and self._end(state)[1]
+            whole = self._end(state, j)[1]
             after = _State(to, furthest, j)
             yield _Link(state, after, lost + price, way, whole, MARKS)
 
@@ -320,25 +320,26 @@ class _Retracing:
         furthest, began = state.furthest, state.head < 0
         if number and number <= furthest:
             return
-        paid = 0.0 if began else self._end(state)[0]
+        paid = 0.0 if began else self._end(state, j)[0]
         room_s = inf if began else self._room_s(state, j)
+
+        def price(to: int, *, again: bool) -> float:
+            silent = not began and room_s > self._shortest_s(state.trial, to, again=again)
+            return paid + (_SILENCE if silent else _UNHEARD)
+
         if ahead == j:
-            price = _SILENCE if room_s > self._shortest_s(state.trial, number) else _UNHEARD
-            yield number, number, paid + (_UNHEARD if began else price)
+            yield number, number, price(number, again=False)
             return
         lowest = self._lowest(state, number)
         last = number - 1 if number else len(self._trials)
         for to in range(lowest, last + 1):
-            needed_s = self._shortest_s(state.trial, to)
-            if not number and to > furthest and needed_s > room_s:
+            if not number and to > furthest and price(to, again=False) == paid + _UNHEARD:
                 break
-            price = _SILENCE if room_s > needed_s else _UNHEARD
-            price = paid + (_UNHEARD if began else price)
             if to > furthest and self._fits(state, to, head):
-                yield to, to, price
+                yield to, to, price(to, again=False)
             shown = _State(0, number - 1 if number else max(furthest, to), -1)
             if self._fits(shown, to, head):
-                yield to, shown.furthest, price
+                yield to, shown.furthest, price(to, again=True)
 
     def _lowest(self, state: _State, number: int) -> int:
         """The first trial of the earliest block that a presentation may belong to.
@@ -351,10 +352,13 @@ class _Retracing:
         start = self._trials[number].start
         return max(earliest, self._trials[start - 1].start if start > 1 else 1)
 
-    def _shortest_s(self, trial: int, to: int) -> float:
-        """What a silence must last so that all trials up to one may be shown in it unheard."""
-        whole = range(trial + 1, to)
-        return _ANNOUNCED_S + sum(self._length(self._trials[n], 0)[0] for n in whole)
+    def _shortest_s(self, trial: int, to: int, *, again: bool) -> float:
+        """What a silence must last to hide how the task came from one trial to another."""
+        first = self._trials[to].start if to < trial else trial + 1
+        whole_s = sum(self._length(self._trials[n], 0)[0] for n in range(first, to))
+        return (
+            whole_s + (_HELD_S if again else 0.0) + (_ANNOUNCED_S if again and to > trial else 0.0)
+        )
 
     def _room_s(self, state: _State, j: int) -> float:
         """The longest silence between two beginnings in which something may have been shown."""
@@ -479,20 +483,18 @@ class _Retracing:
         least_s = _HELD_S if held else 0.0
         return self._heads[j].time_s - stood_s >= least_s - _EARLY_S
 
-    def _end(self, state: _State) -> tuple[float, bool]:
-        """What is paid if nothing is known of what followed, and whether it came to its end."""
+    def _end(self, state: _State, j: int) -> tuple[float, bool]:
+        """What is paid up to beginning `j` if nothing is known of what led there, and whether the
+        presentation came to its end."""
         if state.head < 0:
             return 0, False
-        steps, marks = self._between(state.head, self._following(state.head))
+        steps, marks = self._between(state.head, j)
         names = tuple(self._name[at] for at in steps)
         trial = self._trials[state.trial]
         cut, whole = _cut(trial.codes[1:], names), _apart(trial.codes[1:], names)
         if self._held_within(trial, steps, marks):
             return cut, False
         return min(cut, whole), whole <= cut
-
-    def _following(self, head: int) -> int:
-        return min(head + 1, len(self._heads))
 
     def _between(self, i: int, j: int) -> tuple[list[int], list[int]]:
         """Positions of the codes of steps, and of marks, from one beginning to another."""

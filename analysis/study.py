@@ -46,6 +46,9 @@ class OwnSession(_Aligned):
 
     log: str = Field(description="the session folder, or its session.jsonl")
     recording: str = Field(description="folder of the recording: events and sorted units")
+    units: str | None = Field(
+        None, description="folder or file of the sorted units, if not with the recording"
+    )
     photodiode: str | None = Field(
         None,
         description="the photodiode's trace, `file` or `file:channel`, in the folder of the"
@@ -273,6 +276,7 @@ def _missing(file: StudyFile) -> Iterator[Fault]:
     for n, session in enumerate(study.session):
         named["session", n, "log"] = session.log
         named["session", n, "recording"] = session.recording
+        named["session", n, "units"] = session.units
     for key, name in named.items():
         if name is not None and not (file.folder / name).exists():
             yield file.source.fault(key, f"{file.folder / name} is not there")
@@ -282,8 +286,14 @@ def _missing(file: StudyFile) -> Iterator[Fault]:
             yield file.source.fault(("run", n, "onset"), f"no code {run.onset!r}; known: {known}")
 
 
-def short_study(session: Path, recording: Path, stimuli: Path) -> StudyFile:
+def short_study(
+    session: Path, recording: Path, stimuli: Path, decided: Mapping[str, Any] | None = None
+) -> StudyFile:
     """The study of one session of ours and its recording.
+
+    Parameters
+    ----------
+    decided : further settings of the session
 
     Raises
     ------
@@ -294,7 +304,13 @@ def short_study(session: Path, recording: Path, stimuli: Path) -> StudyFile:
         "schema": 1,
         "name": session.name,
         "stimuli": str(stimuli.resolve()),
-        "session": [{"log": str(session.resolve()), "recording": str(recording.resolve())}],
+        "session": [
+            {
+                "log": str(session.resolve()),
+                "recording": str(recording.resolve()),
+                **(decided or {}),
+            }
+        ],
     }
     source = Settings(Path("command line"), values, {})
     file = StudyFile(source, parse(source, Study))

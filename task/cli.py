@@ -59,6 +59,14 @@ app = typer.Typer(
 
 _FOR_EVERYBODY = ("setup", "bundle")  # who installs is not always who runs
 
+PortOption = Annotated[str, typer.Option(help="the only port of the recording to look at")]
+BetweenOption = Annotated[
+    tuple[float, float] | None,
+    typer.Option(help="the only stretch to look at: two times of the recording, s"),
+]
+AcceptOption = Annotated[
+    list[str] | None, typer.Option(help="a check of the alignment that may fail, by name; recorded")
+]
 ProtocolArgument = Annotated[
     str, typer.Argument(help="a protocol file, or the name of one in protocols/")
 ]
@@ -468,6 +476,17 @@ def analyze(
         Path | None,
         typer.Option(help="with a session folder: the set it showed, if not one that ships"),
     ] = None,
+    units: Annotated[
+        Path | None,
+        typer.Option(help="with a session folder: the sorted units, if not with the recording"),
+    ] = None,
+    photodiode: Annotated[
+        str | None,
+        typer.Option(help="with a session folder: onsets are when this trace (file:channel) rose"),
+    ] = None,
+    port: PortOption = "",
+    between: BetweenOption = None,
+    accept: AcceptOption = None,
 ) -> None:
     """Align, fit, compare, report: one page, every number as JSON, tidy tables."""
     from analysis.pipeline import analyze as run_analysis
@@ -477,11 +496,21 @@ def analyze(
     if recording is None:
         if study.is_dir():
             raise UserError(f"{study}: a session needs its recording: analyze SESSION RECORDING")
+        if units or photodiode or port or between or accept:
+            raise UserError(f"{study}: what a study decides stands in its file, not in options")
         file = read_study(study)
         folder = out or study.with_name(f"{study.stem}_results")
     else:
         study = study.resolve()
-        file = short_study(study, recording, stimuli or places.STIMULI / _catalog_name(study))
+        decided = {
+            "units": str(units.resolve()) if units else None,
+            "photodiode": photodiode,
+            "port": port,
+            "between_s": between,
+            "accept": accept or (),
+        }
+        shown = stimuli or places.STIMULI / _catalog_name(study)
+        file = short_study(study, recording, shown, decided)
         folder = out or study.with_name(f"{study.name}_results")
     _can_be_made(folder)
     with stages() as say:
@@ -543,17 +572,26 @@ def loopback(
 
 
 @app.command()
+def recording(
+    path: Annotated[Path, typer.Argument(help="the folder of a recording, or a file of it")],
+    as_json: Annotated[bool, typer.Option("--json", help="the same, with every number")] = False,
+) -> None:
+    """What a recording holds: events by port, sorted units, analog channels."""
+    from analysis.recording_report import report_recording
+
+    rows, document = report_recording(path)
+    say_rows(rows, document if as_json else None)
+    if any(row.light == "red" for row in rows):
+        sys.exit(2)
+
+
+@app.command()
 def align(
     session: Annotated[Path, typer.Argument(help="a session folder, or any log of codes")],
     recording: Annotated[Path, typer.Argument(help="an events file, or a folder with one")],
-    port: Annotated[str, typer.Option(help="the only port to look at")] = "",
-    between: Annotated[
-        tuple[float, float] | None,
-        typer.Option(help="the only stretch to look at: two times of the recording, s"),
-    ] = None,
-    accept: Annotated[
-        list[str] | None, typer.Option(help="a check that may fail, by name; recorded")
-    ] = None,
+    port: PortOption = "",
+    between: BetweenOption = None,
+    accept: AcceptOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="the same, with every number")] = False,
     plot: Annotated[Path | None, typer.Option(help="a picture of it: .png, .svg or .pdf")] = None,
 ) -> None:

@@ -241,9 +241,11 @@ def _unreadable(texts: list[str]) -> set[int]:
 
 def _is_turned(text: str) -> bool:
     """Whether it is one of the system's own, in another order of bytes."""
-    words = (text[:8][n : n + width][::-1] for width in (2, 4, 8) for n in range(0, 8, width))
-    letters = "".join(words)
-    return any(letters[n : n + 8] in _FIRST_EIGHT for n in (0, 8, 16))
+    return any(
+        "".join(begins[n : n + width][::-1] for n in range(0, 8, width)) in _FIRST_EIGHT
+        for begins in (text[:8], f" {text[:7]}")  # a blank before it was taken off
+        for width in (2, 4, 8)
+    )
 
 
 def _garbled(ports: list[str | None], seen: list[int]) -> set[int]:
