@@ -170,7 +170,7 @@ def align(
     unfound = np.isin(run, runs.index[~runs["found"]])
     inferred_s[unfound], uncertainty_s[unfound] = np.nan, np.inf
     pairs = pairs[~unfound[pairs["sent"]]].reset_index(drop=True)
-    scatter_s = float(pairs.loc[~pairs["placed"], "residual_s"].abs().quantile(0.95))
+    scatter_s = float(pairs.loc[~pairs["placed"], "residual_s"].abs().quantile(0.99))
     measured = np.zeros(len(sent), bool)
     measured[pairs["sent"]] = True
     time_s = inferred_s.copy()

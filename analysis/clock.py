@@ -131,7 +131,18 @@ class Clock:
             first, second = (p(log_s[between]).clip(*sorted(ends)) for p in (before, after))
             time_s[between] = (first + second) / 2
             spread_s[between] = np.abs(first - second) / 2
-        return time_s, spread_s + QUARTZ_PPM * 1e-6 * self._distance_s(log_s)
+        return time_s, spread_s + self._wander * self._distance_s(log_s)
+
+    @property
+    def _wander(self) -> float:
+        """How much the rate of the clock may differ from where it was fitted, s/s.
+
+        One that bends between two jumps goes on bending.
+        """
+        leaps = {after.first_row for _, after in self.leaps}
+        bent = zip(self.pieces, self.pieces[1:], strict=False)
+        turns = [abs(b.rate - a.rate) for a, b in bent if b.first_row not in leaps]
+        return max([QUARTZ_PPM * 1e-6, *turns])
 
     def _distance_s(self, log_s: Times) -> Times:
         """How far each row lies outside all pieces, (n,)."""

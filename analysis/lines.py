@@ -126,6 +126,8 @@ def find_lines(arrived: Mapping[tuple[int, int], int]) -> Lines:
 def suspects(sent: Integers, seen: Integers) -> Iterator[Lines]:
     """What the lines may have done, the likeliest first, before any word is found.
 
+    Only lines whose leaving out turns words that the log does not know into words that it knows.
+
     Parameters
     ----------
     sent, seen : codes of a log and of a recording, above 0, none empty
@@ -137,8 +139,11 @@ def suspects(sent: Integers, seen: Integers) -> Iterator[Lines]:
     tried = {EVERY}
     whole = [Lines(floating=junk), Lines(dead, stuck, junk), Lines(dead, (), junk)]
     single = [Lines(floating=(*junk, bit)) for bit in _bits() if used & bit]
+    known = np.isin(seen, sent).mean()
     for lines in (*whole, *single):
-        if lines.mask not in tried and tells_apart(sent, lines):
+        if lines.mask in tried or not tells_apart(sent, lines):
+            continue
+        if np.isin(seen & lines.mask, sent & lines.mask).mean() >= known + SOMETIMES:
             tried.add(lines.mask)
             yield lines
 

@@ -10,9 +10,11 @@ every case, and what else the recording holds is listed.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.align import Alignment, align
 from analysis.evidence import CHECKS, LEAST_SHARE, AlignmentRefused
@@ -75,6 +77,8 @@ def locate(
     UserError
         If there is no such port.
     """
+    if session is not None:
+        log = log.assign(trial=identify(log["code"].to_numpy(np.int64), session).to_numpy())
     found: list[Alignment] = []
     refused: list[AlignmentRefused] = []
     for port, rows in _streams(events, choice):
@@ -215,11 +219,13 @@ def _compared(
     AlignmentRefused
         As `align`, or if the words that name the session are those of another one.
     """
-    numbers = None if session is None else _numbers(log, seen, lines, session)
+    if session is None:
+        return replace(align(log, seen, choice.accept, lines.mask), lines=lines)
+    numbers = _numbers(log, seen, lines, session)
     if numbers is not None:
-        log, seen = (t.assign(trial=n) for t, n in zip((log, seen), numbers, strict=True))
+        seen = seen.assign(trial=numbers)
     found = replace(align(log, seen, choice.accept, lines.mask), lines=lines)
-    if session is not None and numbers is None:
+    if numbers is None:
         _refuse_another(log, found, choice)
     return found
 
@@ -254,8 +260,8 @@ def _naming(codes: Integers) -> Integers:
 
 def _numbers(
     log: pd.DataFrame, seen: pd.DataFrame, lines: Lines, session: int
-) -> tuple[pd.Series, pd.Series] | None:
-    """Presentations of all words; None where faulty lines left no announcement whole.
+) -> NDArray[Any] | None:
+    """Presentations of the words of a port; None where faulty lines left no announcement whole.
 
     Then nothing speaks against the session either.  Words with an announcement of another one are
     not ours, whatever the lines do.
@@ -268,7 +274,7 @@ def _numbers(
     theirs = identify(codes, session)
     if lines and theirs.isna().all() and identify(codes).isna().all():
         return None
-    return identify(sent, session).set_axis(log.index), theirs.set_axis(seen.index)
+    return theirs.to_numpy()
 
 
 def _arrived(

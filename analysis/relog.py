@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
+from analysis.course import Trial, moments, trials_of
 from analysis.heard import SWEEP, Announced, Head, Words
 from analysis.planned import Place, Plan
-from analysis.retrace import MARKS, Read, Trial, Way, trials_of
+from analysis.retrace import MARKS, Read, Way
 from task.contract.codes import MAX_PRESENTATION, announce_presentation, announce_session
 from task.contract.sessionlog import Event
 
 PAUSED, RUN_ENDED = "pause", "the run ended"  # why a presentation was cut short
 UNKNOWN = "what was shown here is not known"
-_ASIDE_S = 0.1  # how far a code may lie from its planned time
-_SOONEST_S = 0.1  # no answer comes sooner
 _DRAWN_OUT_S = 0.06  # by which late frames may part an answer from the code after it
 _NAME_WORDS = 7  # a mark with the session's name is over within so many spacings
 _ANSWERS = {"no": "0", "yes": "1", **{n: n for n in "0123456789"}}
 _ANY_ANSWER = "1"
-_CUT_BY_PAUSE = (Way.AGAIN, Way.PASSED, Way.BLOCK, Way.SKIP)
+_CUT = (Way.AGAIN, Way.PASSED, Way.BLOCK, Way.SKIP, Way.RUN)
 # What stands first among events of the same time.
 _RUN, _SUPERSEDED, _BLOCK, _PRESENTATION, _ANSWER, _CODE, _INTERRUPTED, _LATER = range(8)
 
@@ -102,17 +101,10 @@ class _Scene:
     plan: Plan
     trials: Mapping[int, Trial]
     stretch: Stretch
-    frame_s: float
 
     @property
     def words(self) -> Words:
         return self.stretch.words
-
-    def seconds(self, trial: Trial, first: int, stop: int) -> float | None:
-        """Length of some steps; None if one of them waits for an answer."""
-        if any(trial.asks[first:stop]):
-            return None
-        return sum(trial.frames[first:stop]) * self.frame_s
 
     def marks(self, tail: Sequence[int], name: str) -> list[int]:
         """Where a code stands among these words."""
@@ -169,7 +161,7 @@ def relog(plan: Plan, stretch: Stretch, reads: Sequence[Read]) -> Relogged:
     stretch : what was heard of it
     reads : its reading
     """
-    scene = _Scene(plan, trials_of(plan), stretch, 1 / float(plan["refresh_hz"]))
+    scene = _Scene(plan, trials_of(plan), stretch)
     legs = [part for leg in _legs(scene, reads) for part in _parted(scene, leg)]
     shown = [found for leg in legs if leg.sure and (found := _shown(scene, leg))]
     doubtful = [leg for leg in legs if not leg.sure]
@@ -218,13 +210,15 @@ def _legs(scene: _Scene, reads: Sequence[Read]) -> Iterator[_Leg]:
 
 def _numbers(scene: _Scene, reads: Sequence[Read]) -> list[int]:
     """Number of every presentation: as heard, or as the presenter must have given it."""
-    heads = scene.stretch.heads
+    heads, n_trials = scene.stretch.heads, len(scene.trials)
     heard = [heads[read.head].number for read in reads]
     furthest = [0, *accumulate((read.trial for read in reads), max)]
+    repeats = _in_a_row(heard, n_trials)
     taken = {number for number in heard if number is not None}
-    last, found = len(scene.trials), []
-    for read, number, reached in zip(reads, heard, furthest, strict=False):
-        if number is None and read.trial > reached:
+    last, found = n_trials, []
+    for n, read in enumerate(reads):
+        number = heard[n] or repeats.get(n)
+        if number is None and read.trial > furthest[n]:
             number = read.trial
         elif number is None:
             number = last + 1 if last + 1 not in taken else max(taken) + 1
@@ -234,14 +228,26 @@ def _numbers(scene: _Scene, reads: Sequence[Read]) -> list[int]:
     return found
 
 
+def _in_a_row(heard: Sequence[int | None], n_trials: int) -> Mapping[int, int]:
+    """Numbers that were lost between two of presentations that were not the first of their trial,
+    where as many are missing."""
+    found: dict[int, int] = {}
+    again = [n for n, number in enumerate(heard) if number is not None and number > n_trials]
+    for a, b in pairwise(again):
+        unknown = [n for n in range(a + 1, b) if heard[n] is None]
+        first, last = heard[a] or 0, heard[b] or 0
+        if len(unknown) == last - first - 1:
+            found.update(zip(unknown, range(first + 1, last), strict=True))
+    return found
+
+
 def _parted(scene: _Scene, leg: _Leg) -> Iterator[_Leg]:
     """A leg; two where a presentation within it was not heard to begin."""
     if not (leg.onward and leg.onward.way is Way.SILENT):
         yield leg
         return
     trial = scene.trials[leg.trial.number + 1]
-    own_s = scene.seconds(leg.trial, 0, len(leg.trial.frames))
-    its_s = scene.seconds(trial, 0, len(trial.frames))
+    own_s, its_s = leg.trial.fixed_s(), trial.fixed_s()
     onset_s = leg.head.time_s + own_s if own_s is not None else None
     if its_s is not None and leg.until_s is not None:
         onset_s = leg.until_s - its_s
@@ -258,7 +264,7 @@ def _parted(scene: _Scene, leg: _Leg) -> Iterator[_Leg]:
 
 def _shown(scene: _Scene, leg: _Leg) -> _Shown | None:
     """A presentation with its codes and answers; None if nothing of it was heard."""
-    steps = list(_steps(scene, leg))
+    steps = _steps(scene, leg)
     codes = [steps[0], *_identity(scene, leg), *(step for step in steps[1:] if step)]
     known = [code for code in codes if code]
     heard_s = [code.time_s for code in known if code.word is not None]
@@ -269,41 +275,18 @@ def _shown(scene: _Scene, leg: _Leg) -> _Shown | None:
     return _Shown(leg, tuple(known), _answers(scene, leg, steps))
 
 
-def _steps(scene: _Scene, leg: _Leg) -> Iterator[_Code | None]:
+def _steps(scene: _Scene, leg: _Leg) -> list[_Code | None]:
     """Codes of the steps in order; None where a step's time cannot be told."""
-    trial, words, table = leg.trial, scene.words, scene.plan["codes"]
+    words, table = scene.words, scene.plan["codes"]
+    heard = [(words.time_s[at], words.name[at]) for at in leg.tail]
+    until_s = leg.until_s if leg.read.whole else None
+    found = moments(leg.trial, leg.head.time_s, heard, until_s)
     onset = leg.head.words[0] if leg.head.code else None
-    low_s = high_s = leg.head.time_s  # between these the step before began
-    yield _Code(trial.codes[0], table[trial.codes[0]], low_s, onset)
-    for n, name in enumerate(trial.codes[1:], start=1):
-        length_s = trial.frames[n - 1] * scene.frame_s
-        if trial.asks[n - 1]:
-            low_s, high_s = low_s + min(_SOONEST_S, length_s), high_s + length_s + _ASIDE_S
-        else:
-            low_s, high_s = low_s + length_s, high_s + length_s
-        left_s = scene.seconds(trial, n, len(trial.codes))
-        ends_s = leg.until_s - left_s if leg.until_s is not None and left_s is not None else None
-        word = _nearest(words, scene.marks(leg.tail, name), low_s, high_s, ends_s)
-        if word is not None:
-            low_s = high_s = words.time_s[word]
-        elif low_s == high_s or ends_s is not None:
-            low_s = high_s = low_s if low_s == high_s or ends_s is None else ends_s
-        known = low_s == high_s
-        yield _Code(name, table[name], low_s, word) if known else None
-
-
-def _nearest(
-    words: Words, found: Sequence[int], low_s: float, high_s: float, ends_s: float | None
-) -> int | None:
-    """The word that comes when it may; reckoned from what was before it, or from the end."""
-
-    def aside_s(at: int) -> float:
-        time_s = words.time_s[at]
-        before_s = max(low_s - time_s, time_s - high_s, 0.0)
-        return before_s if ends_s is None else min(before_s, abs(time_s - ends_s))
-
-    best = min(found, key=aside_s, default=None)
-    return best if best is not None and aside_s(best) <= _ASIDE_S else None
+    positions = [onset, *(None if m.word is None else leg.tail[m.word] for m in found[1:])]
+    return [
+        None if moment.time_s is None else _Code(name, table[name], moment.time_s, word)
+        for name, moment, word in zip(leg.trial.codes, found, positions, strict=True)
+    ]
 
 
 def _identity(scene: _Scene, leg: _Leg) -> Iterator[_Code]:
@@ -476,7 +459,8 @@ def _between(scene: _Scene, before: _Leg, leg: _Leg, passed: Sequence[int]) -> I
         place = leg.trial.place._asdict() if leg.sure else {}
         detail = {"resumed": place, "rebuilt": True}
         yield _Entry(run_s, _RUN, Event(run_s, "RUN", detail=detail))
-    if not before.read.whole and (way in _CUT_BY_PAUSE or way is Way.RUN) and before.sure:
+    held = "PAUSE" in leg.read.marks and scene.marks(before.tail, "PAUSE")
+    if before.sure and not before.read.whole and (held or way in _CUT or run_s is not None):
         yield from _interrupted(scene, before, run_s)
     if way is Way.SKIP and not scene.marks(before.tail, "SKIP"):
         time_s = _opened_s(scene, before.tail, leg)

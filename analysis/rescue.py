@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, cast
 import pandas as pd
 
 from analysis.align import Alignment
+from analysis.course import Trial, trials_of
 from analysis.gather import _own_trials
 from analysis.heard import (
     Announced,
@@ -32,7 +33,7 @@ from analysis.lights import counted
 from analysis.planned import Place, Plan
 from analysis.readers.plan import PLAN_NAME, read_plan
 from analysis.relog import Relogged, Stretch, Unplaced, relog
-from analysis.retrace import Reading, Trial, retrace, trials_of
+from analysis.retrace import Reading, retrace
 from task import __version__
 from task.contract.catalog import MANIFEST, read_catalog
 from task.contract.errors import AnalysisError

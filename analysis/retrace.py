@@ -9,13 +9,20 @@ dearer by more words than chance loses together; the share of words lost is the 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import ceil, inf, log
 from typing import Any, NamedTuple
 
+from analysis.course import (
+    DRAWN_OUT,
+    EARLY_S,
+    HELD_UP_S,
+    LATE_S,
+    Trial,
+    moments,
+    trials_of,
+)
 from analysis.heard import Head
-from analysis.planned import Place
-from task.contract.sessionlog import Kind
 
 LOST_TOGETHER = 1e-5  # odds at which a reading is no longer thought possible
 FEWEST_APART = 3  # words, however few are lost in all
@@ -24,12 +31,11 @@ _UNHEARD = 6  # words: price of going on at another place without having heard w
 _SILENCE = 2  # words: the same, if a silence has room for what must have been shown
 _SILENT = 5  # words of a presentation's beginning: onset and number
 _UNTIMELY = 3  # words: price of a trial that comes when it should not
-_EARLY_S, _LATE_S, _DRAWN_OUT = 0.05, 0.12, 0.015  # how far onsets lie from the plan: s, s, share
-_SOONEST_ANSWER_S = 0.1
+_HELD_UP = 2  # words: price of one that comes later than planned, but too soon for a pause
 _HELD_S = 1.0  # shortest pause
+_AT_ONCE_S = 0.008  # half a frame
 _ANNOUNCED_S = 0.15  # shortest presentation, cut short
 _RUN_UP_S = 1.0  # longest empty screen before a trial that sounds
-_ANY_KEY = "any"
 _OPENING = frozenset({"SESSION", "BLOCK_START", "RUN_START", "STOP", "RUN_END", "PAUSE"})
 # After these nothing is shown until the next code.
 _STANDSTILL = frozenset({"PAUSE", "STOP", "RUN_END", "BLOCK_END", "PRACTICE_END"})
@@ -54,38 +60,6 @@ class Way(StrEnum):
     RUN = "another run"
     SILENT = "one between them was not heard to begin"
     UNHEARD = "what lies between was not heard"
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A trial of the plan, and what of it is heard.
-
-    Attributes
-    ----------
-    number : of its first presentation
-    codes, frames, asks : of each step: its code, its length, whether an answer ends it
-    start : number of the first trial of its block
-    last : whether it ends its block
-    practised : whether its block may be shown again until it is answered rightly
-    opens, closes : codes around its block
-    waits : the patient reads, and the next may take its time
-    sounds : an empty screen may come before it
-    """
-
-    number: int
-    place: Place
-    kind: str
-    item: str | None
-    codes: tuple[str, ...]
-    frames: tuple[int, ...]
-    asks: tuple[bool, ...]
-    start: int
-    last: bool
-    practised: bool
-    opens: frozenset[str]
-    closes: frozenset[str]
-    waits: bool
-    sounds: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,37 +127,6 @@ class _Link(NamedTuple):
     marks: frozenset[str]
 
 
-def trials_of(plan: Mapping[str, Any]) -> dict[int, Trial]:
-    """Trials of a plan by the number of their first presentation."""
-    found: dict[int, Trial] = {}
-    for b, block in enumerate(plan["blocks"]):
-        start = len(found) + 1
-        practice = block["kind"] == Kind.PRACTICE
-        for t, trial in enumerate(block["trials"]):
-            steps = trial["steps"]
-            asks = tuple(bool(step["answers"]) for step in steps)
-            number = len(found) + 1
-            found[number] = Trial(
-                number=number,
-                place=Place(b, t),
-                kind=trial["kind"],
-                item=trial.get("item"),
-                codes=tuple(step["code"] for step in steps),
-                frames=tuple(int(step["frames"]) for step in steps),
-                asks=asks,
-                start=start,
-                last=t + 1 == len(block["trials"]),
-                practised=practice or block.get("rounds", 1) > 1,
-                opens=frozenset(
-                    {"SESSION", "BLOCK_START"} | ({"PRACTICE_START"} if practice else set())
-                ),
-                closes=frozenset({"BLOCK_END"} | ({"PRACTICE_END"} if practice else set())),
-                waits=trial["kind"] == Kind.TEXT and asks[0],
-                sounds=any(i.get("medium") in ("tone", "sound") for i in steps[0]["screen"]),
-            )
-    return found
-
-
 def retrace(
     plan: Mapping[str, Any], heads: Sequence[Head], time_s: Sequence[float], name: Sequence[str]
 ) -> Reading:
@@ -210,10 +153,11 @@ class _Retracing:
     ) -> None:
         self._trials = trials_of(plan)
         self._keeps = plan.get("interrupted") == "keep"
-        self._frame_s = 1 / float(plan["refresh_hz"])
         self._heads, self._time_s, self._name = heads, time_s, name
         self._ahead = self._anchors()
-        self._moves = lru_cache(maxsize=None)(self._moves_from)
+        self._moves = cache(self._moves_from)
+        self._between = cache(self._codes_between)
+        self._step_prices = cache(self._prices_of_steps)
 
     def best(self) -> Reading:
         """The best reading, and what else is possible."""
@@ -355,7 +299,7 @@ class _Retracing:
     def _shortest_s(self, trial: int, to: int, *, again: bool) -> float:
         """What a silence must last to hide how the task came from one trial to another."""
         first = self._trials[to].start if to < trial else trial + 1
-        whole_s = sum(self._length(self._trials[n], 0)[0] for n in range(first, to))
+        whole_s = sum(self._trials[n].left_s()[0] for n in range(first, to))
         return (
             whole_s + (_HELD_S if again else 0.0) + (_ANNOUNCED_S if again and to > trial else 0.0)
         )
@@ -371,7 +315,7 @@ class _Retracing:
             if self._name[at] in trial.codes
         ]
         latest = max(known)
-        since_s, room_s = latest[1] + self._length(trial, latest[0])[0], 0.0
+        since_s, room_s = latest[1] + trial.left_s(latest[0])[0], 0.0
         for at in marks:
             name, time_s = self._name[at], self._time_s[at]
             if time_s < latest[1]:
@@ -448,16 +392,16 @@ class _Retracing:
         steps, marks = self._between(state.head, j)
         heard = frozenset(self._name[at] for at in marks)
         price = len(move.marks - heard) + len(heard - move.marks - move.optional - {"GAP"})
-        names = tuple(self._name[at] for at in steps)
-        codes = trial.codes[1:]
+        names, codes = tuple(self._name[at] for at in steps), trial.codes[1:]
         within = move.way in (Way.NEXT, Way.SILENT) and not trial.last and not move.marks
         if move.way is Way.SILENT:
             silent = self._trials[state.trial + 1]
             price += _SILENT + _apart(codes + silent.codes[1:], names)
-            return price + _UNTIMELY * (not self._timely(state, j, steps, silent))
-        price += _apart(codes, names) if move.whole else _cut(codes, names)
+            return price + self._untimely(state, j, steps, silent)
+        whole, cut = self._steps(state, j)
+        price += whole if move.whole else cut
         if within:
-            price += _UNTIMELY * (not self._timely(state, j, steps))
+            price += self._untimely(state, j, steps)
         elif not self._parted(state, j, steps, move):
             price += _UNTIMELY
         if move.whole and not within and self._held_within(trial, steps, marks):
@@ -473,15 +417,15 @@ class _Retracing:
             return True
         # What was not understood is talked over when the last answer was given.
         last = [at for at in steps if self._name[at] == trial.codes[-1]]
-        over_s = self._time_s[last[-1]] + trial.frames[-1] * self._frame_s if last else 0.0
-        return self._time_s[first] < over_s - self._frame_s / 2
+        over_s = self._time_s[last[-1]] + trial.lengths_s[-1] if last else 0.0
+        return self._time_s[first] < over_s - _AT_ONCE_S
 
     def _parted(self, state: _State, j: int, steps: Sequence[int], move: _Move) -> bool:
         """Whether the time between two beginnings has room for a pause, a run or a block's name."""
         stood_s = max([self._heads[state.head].time_s, *(self._time_s[at] for at in steps)])
         held = bool(move.marks & {"PAUSE", "RUN_START"})
         least_s = _HELD_S if held else 0.0
-        return self._heads[j].time_s - stood_s >= least_s - _EARLY_S
+        return self._heads[j].time_s - stood_s >= least_s - EARLY_S
 
     def _end(self, state: _State, j: int) -> tuple[float, bool]:
         """What is paid up to beginning `j` if nothing is known of what led there, and whether the
@@ -489,24 +433,37 @@ class _Retracing:
         if state.head < 0:
             return 0, False
         steps, marks = self._between(state.head, j)
-        names = tuple(self._name[at] for at in steps)
         trial = self._trials[state.trial]
-        cut, whole = _cut(trial.codes[1:], names), _apart(trial.codes[1:], names)
+        whole, cut = self._steps(state, j)
         if self._held_within(trial, steps, marks):
             return cut, False
         return min(cut, whole), whole <= cut
 
-    def _between(self, i: int, j: int) -> tuple[list[int], list[int]]:
+    def _codes_between(self, i: int, j: int) -> tuple[list[int], list[int]]:
         """Positions of the codes of steps, and of marks, from one beginning to another."""
         tail = [at for head in self._heads[i:j] for at in head.tail]
         marks = [at for at in tail if self._name[at] in MARKS]
         steps = [at for at in tail if self._name[at].endswith(("_ON", "_OFF"))]
         return steps, marks
 
-    def _timely(
+    def _steps(self, state: _State, j: int) -> tuple[float, float]:
+        """Price of the codes heard up to beginning `j`: if the presentation came to its end, and if
+        it was cut short."""
+        return self._step_prices(state.trial, state.head, j)
+
+    def _prices_of_steps(self, number: int, i: int, j: int) -> tuple[float, float]:
+        trial, (steps, _) = self._trials[number], self._between(i, j)
+        heard = [(self._time_s[at], self._name[at]) for at in steps]
+        found = moments(trial, self._heads[i].time_s, heard)[1:]
+        matched = [n for n, moment in enumerate(found, start=1) if moment.word is not None]
+        price = len(heard) - len(matched) + sum(moment.late for moment in found)
+        lost = max(matched, default=0) - len(matched)
+        return price + len(found) - len(matched), price + lost
+
+    def _untimely(
         self, state: _State, j: int, steps: Sequence[int], silent: Trial | None = None
-    ) -> bool:
-        """Whether beginning `j` comes when the trial before it is over."""
+    ) -> float:
+        """Price of beginning `j` if it should come when the trial before it is over."""
         trial = self._trials[state.trial]
         head, onset_s = self._heads[state.head], self._heads[j].time_s
         known = [(0, head.time_s)]
@@ -517,27 +474,22 @@ class _Retracing:
                 if self._name[at] in trial.codes
             ]
         latest = max(step for step, _ in known)
-        shortest_s, longest_s = self._length(trial, latest)
+        shortest_s, longest_s = trial.left_s(latest)
         if silent:
-            more = self._length(silent, 0)
+            more = silent.left_s()
             shortest_s, longest_s = shortest_s + more[0], longest_s + more[1]
         follower = self._trials[trial.number + (2 if silent else 1)]
         if follower.sounds or (silent and silent.sounds):
             longest_s += _RUN_UP_S
         if trial.waits or (silent and silent.waits):
             longest_s = inf  # pictures are made ready
-        low_s = shortest_s * (1 - _DRAWN_OUT) - _EARLY_S
-        high_s = longest_s * (1 + _DRAWN_OUT) + _LATE_S
-        return any(low_s <= onset_s - at_s <= high_s for step, at_s in known if step == latest)
-
-    def _length(self, trial: Trial, step: int) -> tuple[float, float]:
-        """Shortest and longest time from a step's onset to the end of its trial."""
-        shortest_s = longest_s = 0.0
-        for frames, asks in list(zip(trial.frames, trial.asks, strict=True))[step:]:
-            length_s = frames * self._frame_s
-            shortest_s += min(_SOONEST_ANSWER_S, length_s) if asks else length_s
-            longest_s += length_s + asks * 2 * _LATE_S
-        return shortest_s, longest_s
+        low_s = shortest_s * (1 - DRAWN_OUT) - EARLY_S
+        high_s = longest_s * (1 + DRAWN_OUT)
+        lasted_s = [onset_s - at_s for step, at_s in known if step == latest]
+        if any(low_s <= each_s <= high_s + LATE_S for each_s in lasted_s):
+            return 0
+        held_up = any(low_s <= each_s <= high_s + HELD_UP_S for each_s in lasted_s)
+        return _HELD_UP if held_up else _UNTIMELY
 
 
 def _possible(
@@ -556,12 +508,6 @@ def _possible(
 def _apart(planned: tuple[str, ...], heard: tuple[str, ...]) -> int:
     """Words that were lost, and that came from nowhere."""
     return len(planned) + len(heard) - 2 * _common(planned, heard)
-
-
-@lru_cache(maxsize=4096)
-def _cut(planned: tuple[str, ...], heard: tuple[str, ...]) -> int:
-    """The same if the rest may not have been sent."""
-    return min(_apart(planned[:n], heard) for n in range(len(planned) + 1))
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:

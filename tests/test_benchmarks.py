@@ -90,3 +90,13 @@ def test_a_slowed_disk_is_slow_only_inside(tmp_path):
         assert time.perf_counter() - before_s >= 0.02
         assert len(calls) == 1
     assert os.fsync is fsync
+
+
+def test_every_number_of_the_real_files_is_read_or_known_to_differ(shared_data):
+    data = shared_data("human_newold").parent
+    from benchmarks.readers import EXPLAINED, compared
+
+    found = list(compared(data))
+    differing = {(one.file, one.what) for one in found if not one.agrees}
+    assert differing == {*EXPLAINED}
+    assert len(found) > 100

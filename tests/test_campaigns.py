@@ -40,3 +40,13 @@ def test_sessions_with_faults_take_no_wrong_word_and_foreign_recordings_are_refu
     recalls = [one.recall for one in own if not one.refused]
     assert len(recalls) > len(own) / 2
     assert statistics.median(recalls) > 0.99
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of memory are POSIX's")
+def test_damaged_recordings_are_refused_in_words_or_read(shared_data):
+    shared_data("human_newold")  # the real files; seeds count them
+    from benchmarks.fuzz_readers import RIGHT, campaign
+
+    found = campaign(range(40_000, 40_180), processes=1)
+    assert [one for one in found if one.how not in RIGHT] == []
+    assert sum(one.how == "refused" for one in found) > len(found) / 2

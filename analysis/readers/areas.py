@@ -30,7 +30,13 @@ def read_areas(path: Path, names: Mapping[int, str] | None = None) -> dict[tuple
     RecordingError
         If a file cannot be read, or puts one cell into two areas.
     """
-    rows = take_matrix(path, read_arrays(path, "brainArea"), "brainArea", columns=4)
+    arrays = read_arrays(path, "brainArea")
+    rows = take_matrix(path, arrays, "brainArea", columns=4)
+    if rows.size and arrays["brainArea"].shape[1] > rows.shape[1]:
+        raise RecordingError(
+            f"{path}: 'brainArea' has {arrays['brainArea'].shape[1]} columns, not 4; does it lie on"
+            " its side?"
+        )
     sound = numbers(rows).all(axis=1)
     if not sound.all():
         first = int(np.argmin(sound))

@@ -441,4 +441,7 @@ def _names(path: Path, ids: list[int], labels: list[str]) -> tuple[str, ...]:
     if len(set(ids)) < len(ids):
         twice = next(n for n in ids if ids.count(n) > 1)
         raise RecordingError(f"{path}: two of its channels are of electrode {twice}; it is damaged")
+    odd = [n for n, label in enumerate(labels, start=1) if not (label.isprintable() or not label)]
+    if odd:
+        raise RecordingError(f"{path}: channel {odd[0]} has a name of no letters; it is damaged")
     return tuple(electrode_names(dict(zip(ids, labels, strict=True))).values())

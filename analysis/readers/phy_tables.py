@@ -22,6 +22,7 @@ NOISE = "noise"
 _GROUP_NAMES = ("cluster_group.tsv", "cluster_group.csv", "cluster_groups.csv")
 _WORDS = {"good": SINGLE, "mua": MULTI, "noise": NOISE, "unsorted": "", "": "", "nan": ""}
 _NUMBERS = {"2": SINGLE, "1": MULTI, "0": NOISE, "3": ""}
+_SHOWN = 80  # letters of what a table holds
 _KINDS = _WORDS | _NUMBERS
 # What the columns are called here; `n_spikes`, `ch` and `group` are read for themselves.
 _MEASURES = {
@@ -123,8 +124,8 @@ def _decided(column: _Column) -> dict[int, str]:
     for cluster, word in column.texts.items():
         if word.lower() not in _KINDS:
             raise RecordingError(
-                f"{column.path}: cluster {cluster} is {word!r}; known are good, mua, noise and"
-                " unsorted"
+                f"{column.path}: cluster {cluster} is {_short(word)}; known are good, mua, noise"
+                " and unsorted"
             )
     return {cluster: _KINDS[word.lower()] for cluster, word in column.texts.items()}
 
@@ -176,7 +177,9 @@ def _columns(path: Path) -> dict[str, _Column]:
         fields = dict(zip(names, row, strict=False))
         number = fields.get(key, "")
         if len(row) != len(names) or not _CLUSTER.fullmatch(number):
-            raise RecordingError(f"{path}:{n}: is {row}, not a value for each of {names}")
+            raise RecordingError(
+                f"{path}:{n}: is {_short(row)}, not a value for each of {_short(names)}"
+            )
         cluster = int(number)
         if cluster in seen:
             raise RecordingError(f"{path}:{n}: has cluster {cluster} again")
@@ -202,3 +205,9 @@ def _rows(path: Path) -> tuple[list[str], str, list[list[str]]]:
     if key is None or len(set(names)) != len(names):
         raise RecordingError(f"{path}: its first line has no 'cluster_id', or a name twice")
     return names, key, rows
+
+
+def _short(value: object) -> str:
+    """As much of it as a sentence takes."""
+    said = repr(value)
+    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]} …"

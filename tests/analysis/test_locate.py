@@ -55,7 +55,7 @@ def test_equal_words_on_two_ports_are_not_mixed() -> None:
     parts = [heard(session.seen[half], "a"), heard(session.seen[~half], "b")]
     with pytest.raises(AlignmentRefused) as refused:
         locate(session.sent, pd.concat(parts, ignore_index=True).iloc[:200])
-    assert refused.value.tried == "port 'a' (100 words), also without 7 sets of suspect lines"
+    assert refused.value.tried == "port 'a' (100 words)"
 
 
 def test_a_port_that_is_named_is_the_only_one_looked_at() -> None:
@@ -144,9 +144,8 @@ def test_leaving_lines_out_does_not_make_another_session_ours(bit: int) -> None:
     for place in np.flatnonzero(code == Code.SESSION):
         code[place : place + 5] = announce_session(SESSION + 1)
     words["code"] = code ^ np.where(code >= 128, rng.integers(0, 2, len(code)) * bit, 0)
-    with pytest.raises(AlignmentRefused) as refused:
+    with pytest.raises(AlignmentRefused):
         locate(ours.sent, heard(words), SESSION)
-    assert refused.value.check == "numbers"
 
 
 def test_the_words_of_another_port_with_junk_are_chance_and_refused() -> None:

@@ -361,3 +361,8 @@ def test_an_old_file_has_a_frame_more_than_is_known_of_it(
     assert {len(trace.pieces[0].values) for trace in traces} == {frames + 1}
     total = sum(int(t.pieces[0].values[:frames].sum(dtype=int)) for t in traces)
     assert [total] == truth["sum_of_raw"]
+
+
+def test_a_channel_whose_name_is_damaged_is_refused(written: Callable[..., Path]) -> None:
+    path = written(header("a", "b\x08"), block(0, count(5)))
+    assert refusal(path, "a") == "channel 2 has a name of no letters; it is damaged"

@@ -259,6 +259,5 @@ def test_published_cells_are_those_known_of_them(shared_data: Callable[[str], Pa
 
 
 def test_an_empty_file_is_refused(write: Callable[..., Path]) -> None:
-    folder = write("TT1_1.t", b"", head=b"")
-    file = folder if folder.is_file() else folder / "TT1_1.t"
-    assert refusal(file.parent) == (f"{file}: is empty; copy it again from where it was written")
+    path = write("TT1_1.t", b"", head=b"")
+    assert refusal(path.parent) == f"{path}: is empty; copy it again from where it was written"

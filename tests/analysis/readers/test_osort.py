@@ -484,3 +484,14 @@ def test_published_recordings_have_the_units_known_of_them(
     assert n_units == known["units"]
     assert n_spikes == known["spikes"]
     assert listed == known["brain_area_code_rows"]
+
+
+def test_areas_that_lie_on_their_side_are_refused(folder: Path) -> None:
+    write_areas(folder / "brainArea.mat", np.ones((4, 6)))
+    with pytest.raises(RecordingError, match="'brainArea' has 6 columns, not 4; does it lie on"):
+        areas_of(folder)
+
+
+def test_cells_above_any_count_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, 2, np.array([[1000, 7, 1e6]]))
+    assert "row 1 of 'spikes' begins with [1000.0, 7.0, 1000000.0], not" in refusal(tmp_path)

@@ -419,3 +419,8 @@ def test_templates_on_channels_that_are_not_there_are_refused(shaped: Path, chan
     assert refusal(shaped) == (
         f"{shaped / 'channel_map.npy'}: has 3 channels, which are not those of templates.npy"
     )
+
+
+def test_what_a_damaged_table_holds_is_quoted_in_part(folder: Path) -> None:
+    (folder / "cluster_group.tsv").write_text("cluster_id\tgroup\n2" + "\x01" * 500 + "\tgood\n")
+    assert len(refusal(folder)) < len(str(folder)) + 300
