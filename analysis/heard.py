@@ -26,6 +26,7 @@ _BITS = tuple(1 << line for line in range(8))
 _PAYLOAD = 0x80
 _SESSION_WORDS, _TRIAL_WORDS = 4, 3
 _FEWEST_WORDS = 30  # fewer prove no line dead
+_AS_MANY_UNHEARD = 2  # times what was heard may have been shown
 _BOUNCE = 0.5  # in units of the spacing: the same word again so soon is the same
 _LATE = 1.5  # in units of the spacing, by which an announcement may be drawn out
 _FEWEST_PULSES = 3  # of a sweep, to know it
@@ -123,9 +124,15 @@ def sessions_announced(words: Words) -> list[Announced]:
     return found
 
 
-def presentations_announced(words: Words, session: int) -> list[Announced]:
-    """Every presentation whose number was announced whole and is one of this session."""
-    book = _numbers(session, words.live)
+def presentations_announced(words: Words, session: int, n_trials: int) -> list[Announced]:
+    """Every presentation whose number was announced whole and is one of this session.
+
+    Parameters
+    ----------
+    n_trials : of the plan; repeated ones count on from there, by far not to the last number
+    """
+    most = _AS_MANY_UNHEARD * (n_trials + words.name.count("TRIAL"))
+    book = _numbers(session, words.live, min(most, MAX_PRESENTATION))
     found = []
     for at, name in enumerate(words.name):
         if name == "TRIAL":
@@ -227,11 +234,11 @@ def _session(said: tuple[int, ...], live: int) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _numbers(session: int, live: int) -> Book:
-    """What every number of a session sounds like on these lines; only what is unmistakable."""
+def _numbers(session: int, live: int, stop: int) -> Book:
+    """What the numbers of a session sound like on these lines; only what is unmistakable."""
     book: dict[tuple[int, ...], int] = {}
     doubtful = set()
-    for number in range(MAX_PRESENTATION):
+    for number in range(1, stop):
         payload = announce_presentation(session, number)[1:]
         heard = tuple(word & live for word in payload if word & live)
         if book.setdefault(heard, number) != number:

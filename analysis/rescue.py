@@ -220,7 +220,8 @@ def _busiest_port(events: pd.DataFrame, plan: Plan) -> tuple[Any, Words, list[An
 def _candidates(words: Words, announced: Sequence[Announced], plan: Plan) -> list[_Candidate]:
     """Every session that was announced, in the order of the recording."""
     times = Counter(each.number for each in announced)
-    numbers = {session: presentations_announced(words, session) for session in times}
+    trials = trials_of(plan)
+    numbers = {s: presentations_announced(words, s, len(trials)) for s in times}
     mentions = {session: times[session] + len(numbers[session]) for session in times}
     most = max(mentions.values())
     sessions = [s for s in times if mentions[s] > 1 or most == 1]  # once may be a garbled word
@@ -229,7 +230,6 @@ def _candidates(words: Words, announced: Sequence[Announced], plan: Plan) -> lis
         others = {each.at for s in sessions if s != session for each in numbers[s]}
         evidence += [(each.at, session) for each in numbers[session] if each.at not in others]
     owner = owners(words, sorted(evidence))
-    trials = trials_of(plan)
     found = []
     for session in sessions:
         own = tuple(at for at, whose in enumerate(owner) if whose == session)

@@ -160,9 +160,11 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 
 def _recording(path: Path, files: Sequence[Path], folders: Sequence[Path]) -> Recording:
-    events = _of(files, EVENTS if path.is_file() else EVENTS_OF_FOLDER)
-    native = [found for found in events if found.reader is not EVENTS_OF_FOLDER[-1]]
     analog = _of(files, ANALOG)
+    traces = [found.path for found in analog if found.reader is ANALOG[-1]]
+    worded = [file for file in files if path.is_file() or file not in traces]
+    events = _of(worded, EVENTS if path.is_file() else EVENTS_OF_FOLDER)
+    native = [found for found in events if found.reader is not EVENTS_OF_FOLDER[-1]]
     said = []
     if native and len(native) < len(events):
         left = ", ".join(f.path.name for f in events if f not in native)

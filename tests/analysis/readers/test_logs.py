@@ -340,10 +340,10 @@ def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_no_known_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.xlsx"
-    path.touch()
+    path.write_bytes(b"PK")
     assert refusal(path) == (
-        f"{path}: is nothing that can be read here; known are session folders of this program,"
-        " and text files with lines time;code;note;"
+        f"{path}: is nothing that can be read here; known are session folder of this program, text"
+        " of time;code;note;, table with named columns"
     )
     absent = tmp_path / "absent.txt"
     assert refusal(absent) == f"{absent}: cannot be read: No such file or directory"

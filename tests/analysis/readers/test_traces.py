@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from analysis.readers.traces import read_trace
+from analysis.readers.traces import channels, read_trace, recognises
 from task.contract.errors import RecordingError
 
 
@@ -71,50 +71,19 @@ def test_a_sound_file_that_is_none_is_refused(tmp_path: Path) -> None:
         read_trace(path)
 
 
-@pytest.mark.parametrize("name", ["light.txt", "light"])
-def test_another_form_is_refused(name: str, tmp_path: Path) -> None:
-    path = tmp_path / name
-    path.write_text("1\n")
-    with pytest.raises(RecordingError) as error:
-        read_trace(path)
-    assert str(error.value) == (
-        f"{path}: is no trace that can be read here; known are .ncs, .csv (time_s, value) and .wav"
-    )
-
-
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecordingError) as error:
-        read_trace(tmp_path / "light.csv")
-    assert str(error.value) == f"{tmp_path / 'light.csv'}: cannot be read: no such file"
-
-
-def test_a_sound_file_that_is_cut_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "light.wav"
-    wavfile.write(path, 8000, np.arange(100, dtype=np.int16))
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(RecordingError) as error:
-        read_trace(path)
-    assert str(error.value) == (
-        f"{path}: ends within its samples; copy it again from the computer that recorded it"
-    )
-
-
-def test_chunks_that_nobody_needs_are_passed_over(tmp_path: Path) -> None:
-    path = tmp_path / "light.wav"
-    wavfile.write(path, 8000, np.arange(100, dtype=np.int16))
-    more = b"bext" + (4).to_bytes(4, "little") + b"note"
-    whole = bytearray(path.read_bytes() + more)
-    whole[4:8] = (len(whole) - 8).to_bytes(4, "little")
-    path.write_bytes(whole)
-    assert read_trace(path).pieces[0].values.tolist() == [*range(100)]
-
-
-def test_a_table_that_was_never_written_to_its_end_is_refused(tmp_path: Path) -> None:
+def test_the_only_channel_has_the_name_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "light.csv"
-    path.write_bytes(b"time_s,value\n1,1\n2,2\n" + bytes(500))
+    path.write_text("time_s,value\n0,1\n0.001,2\n0.002,1\n")
+    assert recognises(path) and channels(path) == ("light",)
+    assert len(read_trace(path, "light").pieces) == 1
     with pytest.raises(RecordingError) as error:
-        read_trace(path)
-    assert str(error.value) == (
-        f"{path}:4: holds nothing but zero bytes from here to the end: the computer went down"
-        " before the rest was written; delete this line"
-    )
+        read_trace(path, "sound")
+    assert str(error.value) == f"{path}: holds no channel 'sound'; it has light"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("log.csv", "time_s,code\n"), ("log.txt", "time_s,value\n")]
+)
+def test_other_tables_are_no_traces(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert not recognises(tmp_path / name)
