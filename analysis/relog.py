@@ -6,7 +6,7 @@ explains are left out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -495,10 +495,13 @@ def _breaks(
         complete = each is not None and each.codes[-1].name == before.trial.codes[-1]
         between = set(range(before.read.head + 1, leg.read.head)) - last
         stray = any(scene.stretch.heads[n].number is not None for n in between)
-        if leg.read.way is Way.UNHEARD or not complete or stray:
-            own = [*before.head.words, *(at for at in before.tail if scene.words.name[at] in before.trial.codes)]
+        event = Event(leg.head.time_s, "INTERRUPTED", detail={"why": UNKNOWN})
+        if leg.read.way is Way.UNHEARD or each is None or stray:
+            yield _Entry(event.time_s, _SUPERSEDED, event)
+        elif not complete:
+            own = [at for at in before.tail if scene.words.name[at] in before.trial.codes]
             time_s = max([scene.words.time_s[at] for at in own], default=before.head.time_s)
-            yield _Entry(time_s, _INTERRUPTED, Event(time_s, "INTERRUPTED", detail={"why": UNKNOWN}))
+            yield _Entry(time_s, _INTERRUPTED, replace(event, time_s=time_s))
 
 
 def _opens(before: _Leg | None, leg: _Leg) -> bool:

@@ -127,6 +127,15 @@ class _Link(NamedTuple):
     marks: frozenset[str]
 
 
+class _Followed(NamedTuple):
+    """Codes held against a trial: the price if it came to its end, and if not; when it was over."""
+
+    whole: float
+    cut: float
+    earliest_s: float
+    latest_s: float
+
+
 def retrace(
     plan: Mapping[str, Any], heads: Sequence[Head], time_s: Sequence[float], name: Sequence[str]
 ) -> Reading:
@@ -157,7 +166,7 @@ class _Retracing:
         self._ahead = self._anchors()
         self._moves = cache(self._moves_from)
         self._between = cache(self._codes_between)
-        self._step_prices = cache(self._prices_of_steps)
+        self._follow = cache(self._followed)
 
     def best(self) -> Reading:
         """The best reading, and what else is possible."""
@@ -397,11 +406,11 @@ class _Retracing:
         if move.way is Way.SILENT:
             silent = self._trials[state.trial + 1]
             price += _SILENT + _apart(codes + silent.codes[1:], names)
-            return price + self._untimely(state, j, steps, silent)
-        whole, cut = self._steps(state, j)
-        price += whole if move.whole else cut
+            return price + self._untimely(state, j, silent)
+        followed = self._follow(state.trial, state.head, j)
+        price += followed.whole if move.whole else followed.cut
         if within:
-            price += self._untimely(state, j, steps)
+            price += self._untimely(state, j)
         elif not self._parted(state, j, steps, move):
             price += _UNTIMELY
         if move.whole and not within and self._held_within(trial, steps, marks):
@@ -434,7 +443,7 @@ class _Retracing:
             return 0, False
         steps, marks = self._between(state.head, j)
         trial = self._trials[state.trial]
-        whole, cut = self._steps(state, j)
+        whole, cut, *_ = self._follow(state.trial, state.head, j)
         if self._held_within(trial, steps, marks):
             return cut, False
         return min(cut, whole), whole <= cut
@@ -446,50 +455,37 @@ class _Retracing:
         steps = [at for at in tail if self._name[at].endswith(("_ON", "_OFF"))]
         return steps, marks
 
-    def _steps(self, state: _State, j: int) -> tuple[float, float]:
-        """Price of the codes heard up to beginning `j`: if the presentation came to its end, and if
-        it was cut short."""
-        return self._step_prices(state.trial, state.head, j)
-
-    def _prices_of_steps(self, number: int, i: int, j: int) -> tuple[float, float]:
+    def _followed(self, number: int, i: int, j: int) -> _Followed:
+        """What is heard between two beginnings, as the steps of a trial."""
         trial, (steps, _) = self._trials[number], self._between(i, j)
         heard = [(self._time_s[at], self._name[at]) for at in steps]
-        found = moments(trial, self._heads[i].time_s, heard)[1:]
-        matched = [n for n, moment in enumerate(found, start=1) if moment.word is not None]
+        found = moments(trial, self._heads[i].time_s, heard)
+        matched = [n for n, moment in enumerate(found) if moment.word is not None]
         price = len(heard) - len(matched) + sum(moment.late for moment in found)
-        lost = max(matched, default=0) - len(matched)
-        return price + len(found) - len(matched), price + lost
+        whole = price + len(found) - 1 - len(matched)
+        cut = price + max(matched, default=0) - len(matched)
+        shortest_s, longest_s = trial.left_s(len(found) - 1)
+        over_s = found[-1].low_s + shortest_s, found[-1].high_s + longest_s
+        return _Followed(whole, cut, *over_s)
 
-    def _untimely(
-        self, state: _State, j: int, steps: Sequence[int], silent: Trial | None = None
-    ) -> float:
+    def _untimely(self, state: _State, j: int, silent: Trial | None = None) -> float:
         """Price of beginning `j` if it should come when the trial before it is over."""
-        trial = self._trials[state.trial]
-        head, onset_s = self._heads[state.head], self._heads[j].time_s
-        known = [(0, head.time_s)]
-        if not silent:
-            known += [
-                (trial.codes.index(self._name[at]), self._time_s[at])
-                for at in steps
-                if self._name[at] in trial.codes
-            ]
-        latest = max(step for step, _ in known)
-        shortest_s, longest_s = trial.left_s(latest)
+        trial, began_s = self._trials[state.trial], self._heads[state.head].time_s
+        followed = self._follow(state.trial, state.head, j)
+        low_s, high_s = followed.earliest_s, followed.latest_s
         if silent:
-            more = silent.left_s()
-            shortest_s, longest_s = shortest_s + more[0], longest_s + more[1]
+            low_s, high_s = (began_s + s for s in trial.left_s())
+            shortest_s, longest_s = silent.left_s()
+            low_s, high_s = low_s + shortest_s, high_s + longest_s
         follower = self._trials[trial.number + (2 if silent else 1)]
         if follower.sounds or (silent and silent.sounds):
-            longest_s += _RUN_UP_S
+            high_s += _RUN_UP_S
         if trial.waits or (silent and silent.waits):
-            longest_s = inf  # pictures are made ready
-        low_s = shortest_s * (1 - DRAWN_OUT) - EARLY_S
-        high_s = longest_s * (1 + DRAWN_OUT)
-        lasted_s = [onset_s - at_s for step, at_s in known if step == latest]
-        if any(low_s <= each_s <= high_s + LATE_S for each_s in lasted_s):
-            return 0
-        held_up = any(low_s <= each_s <= high_s + HELD_UP_S for each_s in lasted_s)
-        return _HELD_UP if held_up else _UNTIMELY
+            high_s = inf  # pictures are made ready
+        onset_s, slack_s = self._heads[j].time_s, DRAWN_OUT * (high_s - began_s)
+        if onset_s < low_s - EARLY_S - slack_s or onset_s > high_s + HELD_UP_S + slack_s:
+            return _UNTIMELY
+        return _HELD_UP if onset_s > high_s + LATE_S + slack_s else 0
 
 
 def _possible(
