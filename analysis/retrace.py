@@ -482,7 +482,7 @@ class _Retracing:
             high_s += _RUN_UP_S
         if trial.waits or (silent and silent.waits):
             high_s = inf  # pictures are made ready
-        onset_s, slack_s = self._heads[j].time_s, DRAWN_OUT * (high_s - began_s)
+        onset_s, slack_s = self._heads[j].time_s, DRAWN_OUT * (low_s - began_s)
         if onset_s < low_s - EARLY_S - slack_s or onset_s > high_s + HELD_UP_S + slack_s:
             return _UNTIMELY
         return _HELD_UP if onset_s > high_s + LATE_S + slack_s else 0

@@ -9,13 +9,14 @@ import wave
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 from scipy.io import savemat
 
-from task.contract.sessionlog import Event, Header, LogWriter
+from task.contract.codes import CODE_TABLE
+from task.contract.sessionlog import Event, Header
+from task.logwriter import LogWriter
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 _RNG_SEED = 4
@@ -31,7 +32,7 @@ class Layout:
     time: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Specimen:
     """A recording of one system in a folder of its own, and the file of it that is to be damaged.
 
@@ -88,7 +89,7 @@ def _real(data: Path) -> Iterator[Specimen]:
     yield _one("Neuralynx .nev, bench", "events", bench / "Events.nev", nev)
     for name in ("LAHC1", "LAHC1_3_gaps"):
         ncs = Layout(16_384, 1_044, 0, "<u8")
-        yield _one(f"Neuralynx {name}.ncs", "analog", bench / f"{name}.ncs", ncs)
+        yield _one(f"Neuralynx {name}.ncs", "analog", bench / f"{name}.ncs", ncs, "LAHC1")
     ripple = Layout(8_688, 112, 0, "<u4")
     yield _one("Ripple .nev", "events", data / "ripple_nev/sample.nev", ripple)
     for name, channel in (
@@ -116,9 +117,7 @@ def _one(
     )
 
 
-def _several(
-    name: str, paths: list[Path], victim: str, layout: Layout | None = None
-) -> Specimen:
+def _several(name: str, paths: list[Path], victim: str, layout: Layout | None = None) -> Specimen:
     contents = {path.name: path.read_bytes() for path in paths}
     real = DATA in paths[0].parents
     return Specimen(name, "units", contents, victim, True, layout=layout, real=real)
@@ -151,9 +150,18 @@ def _rng() -> np.random.Generator:
     return np.random.default_rng(_RNG_SEED)
 
 
+_CHEETAH = (
+    "######## Neuralynx Data File Header",
+    "## File Name C:\\CheetahData\\2023-01-31_14-36-44\\Events.nev",
+    "## Time Opened (m/d/y): 1/31/2023  (h:m:s.ms) 14:36:44.621",
+    "## Time Closed (m/d/y): 1/31/2023  (h:m:s.ms) 15:36:44.795",
+    "-CheetahRev 5.6.3 ",
+)
+
+
 def neuralynx_header(*lines: str) -> bytes:
     """The text before the records of a file of Neuralynx."""
-    text = "\r\n".join(["######## Neuralynx Data File Header", *lines, ""])
+    text = "\r\n".join([*_CHEETAH, *lines, ""])
     return text.encode().ljust(16_384, b"\0")
 
 
@@ -176,7 +184,10 @@ def _neuralynx_words(folder: Path) -> None:
         time_us += int(rng.integers(300_000, 900_000))
         records.append(neuralynx_event(time_us, word, input_text(word, port)))
         records.append(neuralynx_event(time_us + 20_000, 0, input_text(0, port)))
-    (folder / "Events.nev").write_bytes(neuralynx_header("-FileType NEV") + b"".join(records))
+    (folder / "Events.nev").write_bytes(
+        neuralynx_header("-FileType Event", "-RecordSize 184", "-AcqEntName Events")
+        + b"".join(records)
+    )
 
 
 def _neuralynx_spikes(name: str, wires: int) -> Callable[[Path], None]:
@@ -305,10 +316,14 @@ def _osort_working(folder: Path) -> None:
 def _phy(folder: Path) -> None:
     rng = _rng()
     np.save(folder / "spike_times.npy", np.sort(rng.integers(0, 3_000_000, 500)).astype(np.uint64))
-    np.save(folder / "spike_clusters.npy", rng.integers(0, 5, 500).astype(np.int32))
+    clusters = rng.integers(0, 5, 500).astype(np.int32)
+    np.save(folder / "spike_clusters.npy", clusters)
+    counts = np.bincount(clusters).tolist()
+    info = "".join(f"{n}\t{n}\tgood\t{count}\n" for n, count in enumerate(counts))
+    (folder / "cluster_info.tsv").write_text(f"cluster_id\tch\tgroup\tn_spikes\n{info}")
     params = "dat_path = 'new.bin'\nn_channels_dat = 4\ndtype = 'int16'\noffset = 0\n"
     (folder / "params.py").write_text(f"{params}sample_rate = 30000.\nhp_filtered = False\n")
-    groups = "cluster_id\tgroup\n0\tgood\n1\tmua\n2\tnoise\n3\tgood\n4\tmua\n"
+    groups = "cluster_id\tgroup\n0\tgood\n1\tgood\n2\tgood\n3\tgood\n4\tgood\n"
     (folder / "cluster_group.tsv").write_text(groups)
 
 
@@ -333,7 +348,7 @@ def _combinato(folder: Path) -> None:
 def _spikeinterface(folder: Path) -> None:
     rng = _rng()
     np.savez(
-        folder / "sorting.npz",
+        folder / "sorting_cached.npz",
         unit_ids=np.array([5, 0]),
         num_segment=np.array([1]),
         sampling_frequency=np.array([32000.0]),
@@ -369,7 +384,20 @@ def _session(folder: Path) -> None:
     log.end({"how": "completed"})
 
 
-_HEADER = Header()
+_HEADER = Header(
+    session=1,
+    subject="P1",
+    protocol="p",
+    protocol_sha256="",
+    plan_sha256="",
+    catalog="c",
+    catalog_sha256="",
+    seed=0,
+    rig="r",
+    started="2026-01-01T00:00:00+00:00",
+    codes=CODE_TABLE,
+    software={},
+)
 
 
 def _sound(folder: Path) -> None:
@@ -421,7 +449,7 @@ _HOW: Mapping[str, tuple[str, bool, str | None, Layout | None]] = {
     "OSort working form": ("units", True, None, None),
     "Phy": ("units", True, None, None),
     "Combinato": ("units", True, None, None),
-    "SpikeInterface": ("units", False, None, None),
+    "SpikeInterface": ("units", True, None, None),
     "events.csv": ("events", False, None, None),
     "BIDS events.tsv": ("log", False, None, None),
     "lab log UTF-16": ("log", False, None, None),
@@ -429,6 +457,3 @@ _HOW: Mapping[str, tuple[str, bool, str | None, Layout | None]] = {
     "light.wav": ("analog", False, None, None),
     "light.csv": ("analog", False, None, None),
 }
-
-
-def _unused() -> Any: ...

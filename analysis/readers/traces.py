@@ -4,6 +4,7 @@ A `.csv` has columns `time_s` (the recording's clock) and `value`.  A `.wav` cou
 beginning: what it holds is related to a log by its edges alone, which hides constant delays.
 """
 
+import struct
 import warnings
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from task.contract.errors import RecordingError
 COLUMNS = ("time_s", "value")
 _FEWEST = 2
 _SHOWN = 200  # letters of what pandas says, which quotes the file
+# What scipy and NumPy raise over a damaged sound file.
+_FAILURES = (ValueError, OSError, EOFError, struct.error, ZeroDivisionError, MemoryError, TypeError)
 
 
 def recognises(path: Path) -> bool:
@@ -70,8 +73,10 @@ def _wav(path: Path) -> Trace:
         with warnings.catch_warnings(record=True) as said:  # also of chunks that nobody needs
             warnings.simplefilter("always")
             rate_hz, values = wavfile.read(path)
-    except (ValueError, OSError, EOFError) as error:
-        raise RecordingError(f"{path}: is no sound file: {error}") from None
+    except UnboundLocalError:  # what scipy makes of it
+        raise RecordingError(f"{path}: is no sound file: it has no samples") from None
+    except _FAILURES as error:
+        raise RecordingError(f"{path}: is no sound file: {str(error)[:_SHOWN]}") from None
     if any("EOF" in str(warning.message) for warning in said):
         raise RecordingError(
             f"{path}: ends within its samples; copy it again from the computer that recorded it"

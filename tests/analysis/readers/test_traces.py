@@ -87,3 +87,12 @@ def test_the_only_channel_has_the_name_of_the_file(tmp_path: Path) -> None:
 def test_other_tables_are_no_traces(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     assert not recognises(tmp_path / name)
+
+
+def test_a_sound_file_without_samples_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "light.wav"
+    wavfile.write(path, 8000, np.arange(100, dtype=np.int16))
+    path.write_bytes(path.read_bytes().replace(b"data", b"dark"))
+    with pytest.raises(RecordingError) as error:
+        read_trace(path)
+    assert str(error.value) == f"{path}: is no sound file: it has no samples"
