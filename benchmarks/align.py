@@ -13,10 +13,10 @@ cross-correlation  `sync_timestamps` of the International Brain Laboratory: time
                    (`pip install --no-deps --target FOLDER ibl-neuropixel==1.5.0`, then `--ibl
                    FOLDER`; without it, it is left out)
 
-What is right is known as in `align_newold`: the words that carry the run's number.  A match is wrong
-if its word lies more than 5 ms from the right one.  (In one pair a line was slow to settle: the first
-of two equal words, 20 to 35 ms apart, stands where the log expects it, but only the second carries
-the number.)  Every method is timed in the same run, the best of three.
+What is right is known as in `align_newold`: the words that carry the run's number.  A match is
+wrong if its word lies more than 5 ms from the right one.  (In one pair a line was slow to settle:
+the first of two equal words, 20 to 35 ms apart, stands where the log expects it, but only the
+second carries the number.)  Every method is timed in the same run, the best of three.
 """
 
 import argparse

@@ -174,8 +174,8 @@ def test_blocks_after_a_restart_of_the_clock_are_of_another_clock(
     assert told(path, "a", 1) == [(2.0, 0.001, [0, 1, 2]), (3.0, 0.001, [10, 11])]
     assert told(path, "a", 2) == [(0.0, 0.001, [20, 21, 22, 23])]
     assert refusal(path, "a") == (
-        "its clock was restarted: it holds 2 clocks, whose times have nothing to do with each other;"
-        " name one of 1 to 2"
+        "its clock was restarted: it holds 2 clocks, whose times have nothing to do with each"
+        " other; name one of 1 to 2"
     )
     assert refusal(path, "a", 3) == "holds no clock 3; it has 1 to 2"
 
