@@ -76,6 +76,8 @@ def write_refusal(
             off_s = part["offset_s"] - middle_s
             bottom.scatter(part["log_s"] / 60, off_s, s=size, color=color, linewidth=0)
         bottom.set(ylabel="offset of the clocks,\nless its median (s)")
+        passed_s = float(np.clip(np.diff(log["time_s"].to_numpy(float)), 0, None).sum())
+        bottom.set_xlim(0, max(passed_s / 60, 1.0))
         bottom.set_xlabel("minutes since the first row of the log")
         _head(figure, title, f"REFUSED: {refusal.what}; {refusal.advice}.")
         _write(path, figure)

@@ -120,6 +120,7 @@ def moments(
     until_s : when it was over, if that is known
     """
     low_s = high_s = onset_s
+    held_up_s = min(HELD_UP_S, trial.left_s()[0] / 2)  # later, it may be another's
     found = [Moment(low_s, high_s, None)]
     for n, name in enumerate(trial.codes[1:], start=1):
         shortest_s, longest_s = _span_s(trial.lengths_s[n - 1], asks=trial.asks[n - 1])
@@ -128,7 +129,7 @@ def moments(
         ends_s = None if until_s is None or left_s is None else until_s - left_s
         after_s = found[-1].low_s
         named = [(at, t) for at, (t, other) in enumerate(heard) if other == name and t > after_s]
-        moment = _nearest(named, low_s, high_s, ends_s)
+        moment = _nearest(named, low_s, high_s, ends_s, held_up_s)
         if moment is None and ends_s is not None and low_s != high_s:
             moment = Moment(ends_s, ends_s, None)
         found.append(moment or Moment(low_s, high_s, None))
@@ -137,7 +138,11 @@ def moments(
 
 
 def _nearest(
-    named: Sequence[tuple[int, float]], low_s: float, high_s: float, ends_s: float | None
+    named: Sequence[tuple[int, float]],
+    low_s: float,
+    high_s: float,
+    ends_s: float | None,
+    held_up_s: float,
 ) -> Moment | None:
     """The word that comes when it may, reckoned from what was before it or from the end."""
     early_s, late_s = low_s - EARLY_S, high_s + LATE_S
@@ -147,7 +152,7 @@ def _nearest(
         if early_s <= time_s <= late_s or (ends_s is not None and abs(time_s - ends_s) <= LATE_S)
     ]
     if not near and ends_s is None:
-        near = [(time_s, time_s, at) for at, time_s in named if late_s < time_s <= high_s + HELD_UP_S]
+        near = [(time_s, time_s, at) for at, time_s in named if late_s < time_s <= high_s + held_up_s]
     if not near:
         return None
     _, time_s, at = min(near)

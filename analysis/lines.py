@@ -20,6 +20,7 @@ EVERY = (1 << WIDTH) - 1
 FEWEST_WORDS = 5  # that must have been able to show what a line does
 ALWAYS = 0.9  # of the words: a line is dead or stuck
 LEAST_DIVERSITY = 0.75  # of what the codes had: fewer, and chance finds words anywhere
+LIKELY = 0.9  # of the rows that look alike without the faulty lines
 SOMETIMES = 0.03  # of the words: a line floats
 
 
@@ -64,17 +65,19 @@ def _listed(bits: tuple[int, ...]) -> str:
 
 
 def restored(seen: Integers, sent: Integers, lines: Lines) -> Integers:
-    """Words as they were sent, where what the lines left of them can be one word only.
+    """Words as they were sent, where what the lines left of them is nearly always one word.
 
     Parameters
     ----------
     seen : codes of a recording
-    sent : codes of a log, above 0
+    sent : codes of a log, all rows of it, above 0
     """
-    codes = np.unique(sent)
-    left, first, count = np.unique(codes & lines.mask, return_index=True, return_counts=True)
+    codes, count = np.unique(sent, return_counts=True)
+    left, kind = np.unique(codes & lines.mask, return_inverse=True)
+    rows = np.bincount(kind, count)
+    likely = count >= LIKELY * rows[kind]
     whole = np.full(EVERY + 1, -1)
-    whole[left[count == 1]] = codes[first[count == 1]]
+    whole[left[kind[likely]]] = codes[likely]
     words = seen & lines.mask
     return np.where(whole[words] < 0, words, whole[words])
 

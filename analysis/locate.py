@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analysis.align import Alignment, align
 from analysis.evidence import CHECKS, LEAST_SHARE, AlignmentRefused
-from analysis.identity import identify
+from analysis.identity import identify, steady
 from analysis.lines import Integers, Lines, find_lines, restored, suspects, tells_apart
 from task.contract.codes import Code
 from task.contract.errors import UserError
@@ -274,6 +274,8 @@ def _numbers(
     theirs = identify(codes, session)
     if lines and theirs.isna().all() and identify(codes).isna().all():
         return None
+    if lines:
+        theirs = steady(theirs)
     return theirs.to_numpy()
 
 

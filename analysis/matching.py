@@ -147,8 +147,12 @@ def _begin(log: Words, words: Words, tick_s: float) -> tuple[_Placed, float]:
         return placed, step_s
     for rival_s in rival_times(replace(log, time_s=guess_s), words, ANCHOR_S):
         other, other_step_s = _begun(log, words, rival_s, tick_s)
-        if _explained(log, words, other) > explained:
-            placed, step_s, explained = other, other_step_s, _explained(log, words, other)
+        more = _explained(log, words, other)
+        # A clock that is off explains more by being taken less exactly.
+        sharper = other_step_s < step_s / 2 and more >= CONVINCING * explained
+        blunter = other_step_s > 2 * step_s and more * CONVINCING < explained
+        if sharper or (more > explained and not blunter):
+            placed, step_s, explained = other, other_step_s, more
     return placed, step_s
 
 

@@ -162,7 +162,7 @@ def relog(plan: Plan, stretch: Stretch, reads: Sequence[Read]) -> Relogged:
     reads : its reading
     """
     scene = _Scene(plan, trials_of(plan), stretch)
-    legs = [part for leg in _legs(scene, reads) for part in _parted(scene, leg)]
+    legs = _numbered(scene, [part for leg in _legs(scene, reads) for part in _parted(scene, leg)])
     shown = [found for leg in legs if leg.sure and (found := _shown(scene, leg))]
     doubtful = [leg for leg in legs if not leg.sure]
     entries = [entry for each in shown for entry in _told(scene, each)]
@@ -192,7 +192,7 @@ def relog(plan: Plan, stretch: Stretch, reads: Sequence[Read]) -> Relogged:
 
 
 def _legs(scene: _Scene, reads: Sequence[Read]) -> Iterator[_Leg]:
-    heads, numbers = scene.stretch.heads, _numbers(scene, reads)
+    heads = scene.stretch.heads
     for n, read in enumerate(reads):
         onward = reads[n + 1] if n + 1 < len(reads) else None
         stop = onward.head if onward else len(heads)
@@ -205,26 +205,26 @@ def _legs(scene: _Scene, reads: Sequence[Read]) -> Iterator[_Leg]:
         held = onward and "PAUSE" in onward.marks and scene.marks(tail, "PAUSE")
         if onward and (held or onward.way not in (Way.NEXT, Way.SILENT)):
             until_s = None
-        yield _Leg(read, trial, heads[read.head], numbers[n], tail, onward, until_s)
+        yield _Leg(read, trial, heads[read.head], 0, tail, onward, until_s)
 
 
-def _numbers(scene: _Scene, reads: Sequence[Read]) -> list[int]:
-    """Number of every presentation: as heard, or as the presenter must have given it."""
-    heads, n_trials = scene.stretch.heads, len(scene.trials)
-    heard = [heads[read.head].number for read in reads]
-    furthest = [0, *accumulate((read.trial for read in reads), max)]
+def _numbered(scene: _Scene, legs: Sequence[_Leg]) -> list[_Leg]:
+    """Every presentation with its number: as heard, or as the presenter must have given it."""
+    n_trials = len(scene.trials)
+    heard = [leg.head.number for leg in legs]
+    furthest = [0, *accumulate((leg.trial.number for leg in legs), max)]
     repeats = _in_a_row(heard, n_trials)
     taken = {number for number in heard if number is not None}
     last, found = n_trials, []
-    for n, read in enumerate(reads):
+    for n, leg in enumerate(legs):
         number = heard[n] or repeats.get(n)
-        if number is None and read.trial > furthest[n]:
-            number = read.trial
+        if number is None and leg.trial.number > furthest[n]:
+            number = leg.trial.number
         elif number is None:
             number = last + 1 if last + 1 not in taken else max(taken) + 1
         taken.add(number)
         last = max(last, number)
-        found.append(number)
+        found.append(leg._replace(number=number))
     return found
 
 
@@ -246,20 +246,22 @@ def _parted(scene: _Scene, leg: _Leg) -> Iterator[_Leg]:
     if not (leg.onward and leg.onward.way is Way.SILENT):
         yield leg
         return
-    trial = scene.trials[leg.trial.number + 1]
-    own_s, its_s = leg.trial.fixed_s(), trial.fixed_s()
-    onset_s = leg.head.time_s + own_s if own_s is not None else None
-    if its_s is not None and leg.until_s is not None:
+    trial, words = scene.trials[leg.trial.number + 1], scene.words
+    heard = [(words.time_s[at], words.name[at]) for at in leg.tail]
+    last = moments(leg.trial, leg.head.time_s, heard)[-1]
+    onset_s, its_s = None, trial.fixed_s()
+    if last.time_s is not None and not leg.trial.asks[-1]:
+        onset_s = last.time_s + leg.trial.lengths_s[-1]
+    elif its_s is not None and leg.until_s is not None:
         onset_s = leg.until_s - its_s
     if onset_s is None:
         yield leg._replace(until_s=None)
         return
-    slack_s = scene.words.spacing_s / 2
-    early = tuple(at for at in leg.tail if scene.words.time_s[at] < onset_s - slack_s)
+    early = tuple(at for at in leg.tail if words.time_s[at] < onset_s - words.spacing_s / 2)
     read = Read(-1, trial.number, Way.NEXT, True, (), frozenset())
     head = Head(onset_s, "", None, (), leg.tail[len(early) :])
     yield leg._replace(tail=early, onward=read, until_s=onset_s)
-    yield _Leg(read, trial, head, trial.number, head.tail, leg.onward, leg.until_s)
+    yield _Leg(read, trial, head, 0, head.tail, leg.onward, leg.until_s)
 
 
 def _shown(scene: _Scene, leg: _Leg) -> _Shown | None:
@@ -496,7 +498,8 @@ def _breaks(
         between = set(range(before.read.head + 1, leg.read.head)) - last
         stray = any(scene.stretch.heads[n].number is not None for n in between)
         event = Event(leg.head.time_s, "INTERRUPTED", detail={"why": UNKNOWN})
-        if leg.read.way is Way.UNHEARD or each is None or stray:
+        skips = leg.read.way is Way.SILENT and leg.trial.number != before.trial.number + 1
+        if skips or leg.read.way is Way.UNHEARD or each is None or stray:
             yield _Entry(event.time_s, _SUPERSEDED, event)
         elif not complete:
             own = [at for at in before.tail if scene.words.name[at] in before.trial.codes]

@@ -30,6 +30,7 @@ _DEAREST = 20  # words: readings that cost so many more than another are not fol
 _UNHEARD = 6  # words: price of going on at another place without having heard why
 _SILENCE = 2  # words: the same, if a silence has room for what must have been shown
 _SILENT = 5  # words of a presentation's beginning: onset and number
+_NUMBERED = 4  # words: price of taking a number that arrived whole for noise, besides its words
 _UNTIMELY = 3  # words: price of a trial that comes when it should not
 _HELD_UP = 2  # words: price of one that comes later than planned, but too soon for a pause
 _HELD_S = 1.0  # shortest pause
@@ -37,7 +38,8 @@ _AT_ONCE_S = 0.008  # half a frame
 _ANNOUNCED_S = 0.15  # shortest presentation, cut short
 _RUN_UP_S = 1.0  # longest empty screen before a trial that sounds
 _OPENING = frozenset({"SESSION", "BLOCK_START", "RUN_START", "STOP", "RUN_END", "PAUSE"})
-# After these nothing is shown until the next code.
+_GO_ON = frozenset({"RESUME", "SKIP", "REPEAT"})
+# After these nothing is shown until the next of these codes.
 _STANDSTILL = frozenset({"PAUSE", "STOP", "RUN_END", "BLOCK_END", "PRACTICE_END"})
 _RUN_MARKS = frozenset(
     {
@@ -134,6 +136,8 @@ class _Followed(NamedTuple):
     cut: float
     earliest_s: float
     latest_s: float
+    last_s: float  # its last code that was heard
+    over_s: float  # the soonest end, from there
 
 
 def retrace(
@@ -187,11 +191,12 @@ class _Retracing:
         for j, head in enumerate(self._heads):
             reached: dict[_State, float] = {}
             found: list[_Link] = []
-            for state, price in layers[-1].items():
-                none = _Link(state, state, len(head.words), Way.NEXT, False, MARKS)
+            for state, paid in layers[-1].items():
+                price = len(head.words) + (_NUMBERED if head.number is not None else 0)
+                none = _Link(state, state, price, Way.NEXT, False, MARKS)
                 for link in (none, *self._places(state, j)):
                     found.append(link)
-                    total = price + link.price
+                    total = paid + link.price
                     reached[link.after] = min(total, reached.get(link.after, inf))
             most = min(reached.values()) + _DEAREST
             layers.append({state: price for state, price in reached.items() if price <= most})
@@ -315,25 +320,18 @@ class _Retracing:
 
     def _room_s(self, state: _State, j: int) -> float:
         """The longest silence between two beginnings in which something may have been shown."""
-        trial = self._trials[state.trial]
+        followed = self._follow(state.trial, state.head, j)
         steps, marks = self._between(state.head, j)
-        known = [(0, self._heads[state.head].time_s)]
-        known += [
-            (trial.codes.index(self._name[at]), self._time_s[at])
-            for at in steps
-            if self._name[at] in trial.codes
-        ]
-        latest = max(known)
-        since_s, room_s = latest[1] + trial.left_s(latest[0])[0], 0.0
-        for at in marks:
-            name, time_s = self._name[at], self._time_s[at]
-            if time_s < latest[1]:
-                continue
-            room_s = max(room_s, time_s - since_s)
-            since_s = time_s + (_HELD_S if name in ("RESUME", "SKIP", "REPEAT") else 0.0)
-            if name in _STANDSTILL:
-                since_s = inf
-        return max(room_s, self._heads[j].time_s - since_s)
+        after = [at for at in sorted((*steps, *marks)) if self._time_s[at] > followed.last_s]
+        times_s = [*(self._time_s[at] for at in after), self._heads[j].time_s]
+        names = [*(self._name[at] for at in after), ""]
+        since_s, stands, room_s = followed.over_s, False, 0.0
+        for name, time_s in zip(names, times_s, strict=True):
+            if not (stands and name in MARKS):
+                room_s = max(room_s, time_s - since_s)
+            since_s = time_s + (_HELD_S if name in _GO_ON else 0.0)
+            stands = name in _STANDSTILL
+        return room_s
 
     def _anchors(self) -> list[tuple[int, int]]:
         """For every beginning the next one with a number of the plan: where, and which."""
@@ -443,7 +441,8 @@ class _Retracing:
             return 0, False
         steps, marks = self._between(state.head, j)
         trial = self._trials[state.trial]
-        whole, cut, *_ = self._follow(state.trial, state.head, j)
+        followed = self._follow(state.trial, state.head, j)
+        whole, cut = followed.whole, followed.cut
         if self._held_within(trial, steps, marks):
             return cut, False
         return min(cut, whole), whole <= cut
@@ -465,8 +464,15 @@ class _Retracing:
         whole = price + len(found) - 1 - len(matched)
         cut = price + max(matched, default=0) - len(matched)
         shortest_s, longest_s = trial.left_s(len(found) - 1)
-        over_s = found[-1].low_s + shortest_s, found[-1].high_s + longest_s
-        return _Followed(whole, cut, *over_s)
+        latest = max(matched, default=0)
+        return _Followed(
+            whole=whole,
+            cut=cut,
+            earliest_s=found[-1].low_s + shortest_s,
+            latest_s=found[-1].high_s + longest_s,
+            last_s=found[latest].low_s,
+            over_s=found[latest].low_s + trial.left_s(latest)[0],
+        )
 
     def _untimely(self, state: _State, j: int, silent: Trial | None = None) -> float:
         """Price of beginning `j` if it should come when the trial before it is over."""
@@ -478,12 +484,13 @@ class _Retracing:
             shortest_s, longest_s = silent.left_s()
             low_s, high_s = low_s + shortest_s, high_s + longest_s
         follower = self._trials[trial.number + (2 if silent else 1)]
+        held_up_s = min(HELD_UP_S, follower.left_s()[0] / 2)  # or another had room before it
         if follower.sounds or (silent and silent.sounds):
             high_s += _RUN_UP_S
         if trial.waits or (silent and silent.waits):
             high_s = inf  # pictures are made ready
         onset_s, slack_s = self._heads[j].time_s, DRAWN_OUT * (low_s - began_s)
-        if onset_s < low_s - EARLY_S - slack_s or onset_s > high_s + HELD_UP_S + slack_s:
+        if onset_s < low_s - EARLY_S - slack_s or onset_s > high_s + held_up_s + slack_s:
             return _UNTIMELY
         return _HELD_UP if onset_s > high_s + LATE_S + slack_s else 0
 

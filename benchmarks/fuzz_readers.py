@@ -54,6 +54,13 @@ MOST_BYTES = 4 * 2**30
 LONGEST_LINE = 400
 REFUSED, SAME, DIFFERENT = RIGHT = ("refused", "same", "different")
 TOLD_EVERY = 500
+_ABOUT = (
+    "`different`: read, and not as the sound file.  So are, because formats have no check sums:"
+    " samples, waveforms, words and letters of notes that were changed into others; whole records,"
+    " lines or spikes that are gone, or doubled once; files without a count of what they hold, cut"
+    " between two records; a time that is that of its neighbour; a clock that is shifted as a whole"
+    " or leaps ahead; another sound file under this name; logs that end early, as after a crash."
+)
 
 Contents = Mapping[str, np.ndarray]
 
@@ -334,13 +341,12 @@ def report(found: Sequence[Outcome]) -> str:
     slowest = max(found, key=lambda one: one.took_s)
     return (
         f"# Damaged recordings\n\nMade by `python -m benchmarks.fuzz_readers`.  {machine()}\n\n"
-        f"{len(found):,} damaged files of {len({one.specimen for one in found})} kinds, each read"
-        " by itself and by its folder.  Faults of ours (tracebacks, warnings, silent losses, over 20"
-        f" s or 4 GB, unclear refusals): {len(faults)}.  The slowest took {slowest.took_s:.1f} s"
+        f"{len(found):,} damaged files of {len({one.specimen for one in found})} kinds, each"
+        " read by itself and by its folder.  Faults of ours (tracebacks, warnings, silent losses, over"
+        f" 20 s or 4 GB, unclear refusals): {len(faults)}.  The slowest took {slowest.took_s:.1f} s"
         f" ({slowest.specimen}, {slowest.kind}).\n\n"
         f"{table(_rows(found, 'specimen', 'file'))}\n{table(_rows(found, 'kind', 'damage'))}\n"
-        "`different`: read, and not as the sound file: the damage is of a kind that nothing in the"
-        " file contradicts.\n"
+        f"{_ABOUT}\n"
         + "".join(f"\n- {one.how}, seed {one.seed}: {one.specimen}, {one.kind}" for one in faults)
     )
 
