@@ -152,7 +152,9 @@ def _nearest(
         if early_s <= time_s <= late_s or (ends_s is not None and abs(time_s - ends_s) <= LATE_S)
     ]
     if not near and ends_s is None:
-        near = [(time_s, time_s, at) for at, time_s in named if late_s < time_s <= high_s + held_up_s]
+        near = [
+            (time_s, time_s, at) for at, time_s in named if late_s < time_s <= high_s + held_up_s
+        ]
     if not near:
         return None
     _, time_s, at = min(near)

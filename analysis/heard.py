@@ -89,6 +89,28 @@ class Head:
     tail: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A session's part of a recording.
+
+    Attributes
+    ----------
+    words : of the whole port
+    session : its number
+    own : positions of its words, ascending
+    before : of these, codes before the first presentation
+    heads : where presentations begin
+    names : where the session was announced
+    """
+
+    words: Words
+    session: int
+    own: tuple[int, ...]
+    before: tuple[int, ...]
+    heads: tuple[Head, ...]
+    names: tuple[Announced, ...]
+
+
 def read_words(time_s: Sequence[float], value: Sequence[int], plan: Mapping[str, Any]) -> Words:
     """Name the words of a port.
 

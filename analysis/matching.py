@@ -12,6 +12,7 @@ whole must; jumps by a period of the task, which hide, are betrayed by the log's
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,8 +96,8 @@ def find_match(log: Words, words: Words, tick_s: float) -> Match:
     NoOffset
         If no clock can even be begun.
     """
-    placed, step_s = _begin(log, words, tick_s)
-    placed = _recover(log, words, _densest_run(log, words, placed), step_s)
+    placed, step_s = _begin_runs(log, words, tick_s)
+    placed = _recover(log, words, placed, step_s)
     placed, clock = _refine(log, words, placed, step_s)
     for _ in range(LEAPS):
         settled = settle_leaps(log, words, (placed.word, placed.part), clock, _tolerance_s(step_s))
@@ -130,6 +131,38 @@ def rival_rows(log: Words, words: Words, tolerance_s: float) -> int:
 
 
 # A clock, and the words near it
+
+
+def _begin_runs(log: Words, words: Words, tick_s: float) -> tuple[_Placed, float]:
+    """Words near the first clock of every run of the log, for each may have a clock of its own.
+
+    Of runs that do not follow each other in the recording, the one that explains more is kept.
+    """
+    borders = (np.flatnonzero(np.diff(log.run)) + 1).tolist()
+    if not borders:
+        placed, step_s = _begin(log, words, tick_s)
+        return _densest_run(log, words, placed), step_s
+    word, part = np.full(len(log), -1), np.zeros(len(log), dtype=np.int64)
+    begun: list[tuple[int, Integers, _Placed, float]] = []
+    refused = NoOffset(0, len(log))
+    for start, stop in pairwise([0, *borders, len(log)]):
+        rows = np.arange(start, stop)
+        try:
+            placed, step_s = _begin(log[rows], words, tick_s)
+        except NoOffset as error:
+            refused = max(refused, error, key=lambda one: one.votes)
+            continue
+        placed = _densest_run(log[rows], words, placed)
+        begun.append((_explained(log[rows], words, placed), rows, placed, step_s))
+    if not begun:
+        raise refused
+    for _, rows, placed, _ in sorted(begun, key=lambda one: -one[0]):
+        before, after = word[: rows[0]], word[rows[-1] + 1 :]
+        found = placed.word[placed.word >= 0]
+        fits = found[0] > before.max(initial=-1)
+        if fits and found[-1] < after[after >= 0].min(initial=len(words)):
+            word[rows], part[rows] = placed.word, part.max() + 1
+    return _Placed(word, _in_order(part)), max(step_s for *_, step_s in begun)
 
 
 def _begin(log: Words, words: Words, tick_s: float) -> tuple[_Placed, float]:

@@ -77,7 +77,8 @@ def nearest_words(
         shared = rows[: max(0, done - stretch.first)]
         begins = done
         if len(shared):
-            usual = usual_intervals(log, tolerance_s)[shared]
+            # The log's first row follows none: nothing can have been set before it.
+            usual = usual_intervals(log, tolerance_s)[shared] | (shared == 0)
             both = word[shared], mine[: len(shared)]
             mine[: len(shared)], change = _hand_over(log[shared], words, *both, usual)
             begins = int(shared[0]) + change
@@ -106,8 +107,8 @@ def _hand_over(
     places are about equally good, rows in between have a word only where nothing speaks for
     another: both clocks mean the same, or nowhere in between does each of them offer one.
     """
-    gained = np.concatenate([[0], np.cumsum(gain(log, words, before))])
-    missed = np.concatenate([[0], np.cumsum(gain(log, words, after))])
+    gained = np.concatenate([[0], np.cumsum(gain(log, words, _once(before)))])
+    missed = np.concatenate([[0], np.cumsum(gain(log, words, _once(after)))])
     score = gained - missed - USUAL_ROWS * np.append(usual, True)
     best = np.flatnonzero(score >= np.max(score) - HAND_OVER_ROWS)
     row = np.arange(len(log))
@@ -145,6 +146,12 @@ def usual_intervals(log: Words, tolerance_s: float) -> NDArray[np.bool_]:
 def gain(log: Words, words: Words, word: Integers) -> Integers:
     """1 for each row that has its word, -1 if that carries another number."""
     return np.where(agreeing(log, words, word) < 0, -1, word >= 0).astype(np.int64)
+
+
+def _once(word: Integers) -> Integers:
+    """Words of rows, left out where an earlier row has the same word or a later one."""
+    last = np.concatenate([[-1], np.maximum.accumulate(word)[:-1]])
+    return np.where(word > last, word, -1)
 
 
 def nearest(code: Integers, expected_s: Times, words: Words, tolerance_s: float) -> Integers:

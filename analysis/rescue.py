@@ -22,6 +22,7 @@ from analysis.course import Trial, trials_of
 from analysis.gather import _own_trials
 from analysis.heard import (
     Announced,
+    Stretch,
     Words,
     heads_of,
     owners,
@@ -32,7 +33,7 @@ from analysis.heard import (
 from analysis.lights import counted
 from analysis.planned import Place, Plan
 from analysis.readers.plan import PLAN_NAME, read_plan
-from analysis.relog import Relogged, Stretch, Unplaced, relog
+from analysis.relog import Relogged, Unplaced, relog
 from analysis.retrace import Reading, retrace
 from task import __version__
 from task.contract.catalog import MANIFEST, read_catalog
@@ -244,7 +245,7 @@ def _candidates(words: Words, announced: Sequence[Announced], plan: Plan) -> lis
 def _candidate(plan: Plan, trials: Mapping[int, Trial], stretch: Stretch) -> _Candidate:
     numbered = [h for h in stretch.heads if h.number in trials and h.code]
     contradicted = [h for h in numbered if h.number and trials[h.number].codes[0] != h.code]
-    reading = retrace(plan, stretch.heads, stretch.words.time_s, stretch.words.name)
+    reading = retrace(plan, stretch)
     return _Candidate(stretch, len(numbered), len(contradicted), reading)
 
 

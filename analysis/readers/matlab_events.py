@@ -71,7 +71,8 @@ def _variable(path: Path) -> str:
     names = list_names(path)
     found = [name for name in names if name.lower() in _VARIABLES]
     if not found:
-        held = f"it has {', '.join(names)}" if names else "it has none"
+        shown = [name if name.isprintable() else repr(name) for name in names]
+        held = f"it has {', '.join(shown)}" if names else "it has none"
         raise RecordingError(f"{path}: holds no variable 'events' ({held})")
     if len(found) > 1:
         raise RecordingError(
