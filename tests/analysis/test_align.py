@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from analysis.align import align
 from analysis.evidence import AlignmentRefused
 from analysis.identity import identify
-from analysis.tick import log_tick
 from task.contract.codes import Code, announce_presentation
 from tests.analysis.streams import SESSION, TRUE_S, Recorded, imagery, screening
 
@@ -165,17 +164,9 @@ def test_a_stepping_clock_is_recognised_and_forgiven(step_s: float) -> None:
     rng = np.random.default_rng(10)
     session = Recorded(imagery(rng, 5.0, 8), rng)
     session.sent["time_s"] = np.floor(session.sent["time_s"] / step_s) * step_s
-    assert log_tick(session.sent["time_s"].to_numpy()) == pytest.approx(step_s, rel=1e-3)
     found = session.align()
     assert found.measured.all()
     assert found.tick_s == pytest.approx(step_s, rel=1e-3)
-
-
-def test_a_fine_clock_shows_its_resolution_and_too_few_rows_show_nothing() -> None:
-    rng = np.random.default_rng(11)
-    time_s = np.cumsum(rng.uniform(0.1, 1.0, 400))
-    assert log_tick(np.round(time_s / 86.4e-6) * 86.4e-6) == pytest.approx(86.4e-6, rel=0.01)
-    assert np.isnan(log_tick(time_s[:20]))
 
 
 def test_the_frames_of_a_display_are_not_taken_for_steps_of_the_clock() -> None:
