@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.align import Alignment
+from analysis.evidence import AlignmentRefused
 from analysis.identity import identify
 from analysis.locate import Choice, locate
 from analysis.patch import at_light, patch_light
@@ -155,7 +156,13 @@ def _own_session(
 ) -> tuple[Session, list[Skipped]]:
     folder = file.folder
     events = read_events(folder / entry.recording)
-    alignment = locate(coded_table(log), events, log.header.session, choice_of(entry))
+    coded = read_log(folder / entry.log)
+    try:
+        alignment = locate(coded, events, log.header.session, choice_of(entry))
+    except AlignmentRefused as refusal:
+        raise AnalysisError(
+            f"{folder / entry.log}, {folder / entry.recording}: {refusal}"
+        ) from None
     if entry.photodiode:
         trace = _photodiode(folder, entry.recording, entry.photodiode)
         alignment = at_light(alignment, patch_light(log, alignment, trace))
@@ -212,17 +219,6 @@ def choice_of(entry: OwnSession | Sessions) -> Choice:
     """What the study decides about an alignment."""
     start_s, stop_s = entry.between_s or (-np.inf, np.inf)
     return Choice(entry.port, (start_s, stop_s), entry.accept)
-
-
-def coded_table(log: SessionLog) -> pd.DataFrame:
-    """Every event that put a code on the lines: `time_s`, `code`, `run` (1, 2, ...)."""
-    rows, run = [], 0
-    for event in log.events:
-        run += event.name == "RUN"
-        if event.code is not None:
-            rows.append((event.time_s, event.code, max(run, 1)))
-    table = pd.DataFrame(rows, columns=["time_s", "code", "run"])
-    return table.astype({"time_s": float, "code": "int64", "run": "int64"})
 
 
 def _coded(log: SessionLog) -> list[Event]:

@@ -18,13 +18,12 @@ import pandas as pd
 
 from analysis.align import Alignment
 from analysis.evidence import AlignmentRefused
-from analysis.gather import coded_table
 from analysis.lights import Row, counted, green, red, times, worst, yellow
 from analysis.locate import AS_FOUND, Choice, locate
 from analysis.patch import patch_light
 from analysis.photodiode import Edges, spread
 from analysis.photodiode import Light as Seen
-from analysis.readers import read_analog, read_events
+from analysis.readers import read_analog, read_events, read_log
 from analysis.trace import Trace
 from analysis.verify import read_sound_log
 from task.contract.codes import SWEEP_VALUES
@@ -112,7 +111,7 @@ def evaluate(
     log = read_sound_log(session)
     events = read_events(recording)
     found = _Findings()
-    sent = _sent(log)
+    sent = _sent(session, log)
     try:
         aligned = locate(sent, events, log.header.session, choice)
     except AlignmentRefused as refusal:
@@ -135,11 +134,10 @@ def _halfway(threshold: str) -> float | None:
         raise UserError(f"threshold {threshold!r}: give a number, or auto") from None
 
 
-def _sent(log: SessionLog) -> pd.DataFrame:
+def _sent(session: Path, log: SessionLog) -> pd.DataFrame:
     """Codes sent, with what the log says of them."""
-    coded = [e for e in log.events if e.code is not None]
-    lost = [bool(e.detail.get("lost")) for e in coded]
-    return coded_table(log).assign(name=[e.name for e in coded], lost=lost)
+    lost = [bool(e.detail.get("lost")) for e in log.events if e.code is not None]
+    return read_log(session).rename(columns={"note": "name"}).assign(lost=lost)
 
 
 # Codes -------------------------------------------------------------------------------------------

@@ -342,8 +342,9 @@ def report(found: Sequence[Outcome]) -> str:
     return (
         f"# Damaged recordings\n\nMade by `python -m benchmarks.fuzz_readers`.  {machine()}\n\n"
         f"{len(found):,} damaged files of {len({one.specimen for one in found})} kinds, each"
-        " read by itself and by its folder.  Faults of ours (tracebacks, warnings, silent losses, over"
-        f" 20 s or 4 GB, unclear refusals): {len(faults)}.  The slowest took {slowest.took_s:.1f} s"
+        " read by itself and by its folder.  Faults of ours (tracebacks, warnings, silent"
+        f" losses, over 20 s or 4 GB, unclear refusals): {len(faults)}.  The slowest took"
+        f" {slowest.took_s:.1f} s"
         f" ({slowest.specimen}, {slowest.kind}).\n\n"
         f"{table(_rows(found, 'specimen', 'file'))}\n{table(_rows(found, 'kind', 'damage'))}\n"
         f"{_ABOUT}\n"

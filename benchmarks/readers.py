@@ -75,11 +75,11 @@ def compared(data: Path) -> Iterator[Compared]:
 
 def _newold(folder: Path, expected: Expected) -> Iterator[Compared]:
     """Folder by folder, told as one row where all are right."""
-    units, spikes, files = {}, {}, {}
+    units, spikes = {}, {}
     for entry in expected["folders"]:
         name = entry["folder"]
         found = read_units(folder / "sorted" / name, folder / "events" / name)
-        units[name], files[name] = len(found.table), found.table["channel"].nunique()
+        units[name] = len(found.table)
         spikes[name] = sum(map(len, found.spikes_s))
     told = {entry["folder"]: entry for entry in expected["folders"]}
     yield _all("human_newold, 40 folders", "units", told, "units", units)

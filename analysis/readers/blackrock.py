@@ -35,8 +35,7 @@ DIGITAL, SERIAL, PERIODIC, OTHER = "digital", "serial", "periodic", "other"
 LAST_ELECTRODE = 5120
 TICKS = (30_000, 1_000_000_000)  # of the recorder's own clock; of the precision time protocol
 _COMMENT, _RESTART = 0xFFFF, b"critical load restart"
-_LAST_CLASS, _NOISE = 16, 255
-_FEW_SPIKES = 3  # an electrode that records has more
+_NOISE = 255
 _CHUNK_BYTES = 1 << 23
 _HEADER = np.dtype(
     [
@@ -134,7 +133,6 @@ def read_events(path: Path) -> pd.DataFrame:
     which = np.flatnonzero(packets.ids == 0)
     ticks, run = clock.place(which, packets.stamps[which])
     events = packets.events
-    _refuse_copies(path, events, ticks, run, which)
     row, code, port = _rows(file, events)
     table: dict[str, NDArray[Any]] = {
         "time_s": ticks[row] / file.second,
@@ -155,7 +153,7 @@ def read_units(path: Path) -> Units:
     Raises
     ------
     RecordingError
-        As `read_events`; or if a spike has a class that there is none of.
+        As `read_events`.
     """
     file = _open(path)
     packets = _scan(file)
@@ -367,21 +365,7 @@ def _scan(file: _File) -> _Packets:
     blank = np.flatnonzero((stamps == 0) & (ids == 0) & (kinds == 0))
     if len(blank):
         raise RecordingError(f"{file.path}: record {blank[0] + 1} is blank; the file is damaged")
-    _refuse_unlisted(file, ids)
     return _Packets(stamps, ids, kinds, np.concatenate(events), np.concatenate(restarts))
-
-
-def _refuse_unlisted(file: _File, ids: NDArray[np.uint16]) -> None:
-    """Refuse a few spikes of an electrode that only this file's headers leave out: changed ids."""
-    counts = np.bincount(ids, minlength=LAST_ELECTRODE + 1)[: LAST_ELECTRODE + 1]
-    counts[[0, *(n for n in file.waveforms if n <= LAST_ELECTRODE)]] = 0
-    strays = np.flatnonzero((counts > 0) & (counts <= _FEW_SPIKES))
-    if file.waveforms and len(strays):
-        number = int(np.isin(ids, strays).argmax())
-        raise RecordingError(
-            f"{file.path}: record {number + 1} is of electrode {ids[number]}, which its header does"
-            " not list; the file is damaged"
-        )
 
 
 def _event(file: _File) -> np.dtype[np.void]:
@@ -442,26 +426,6 @@ def _rows(
     return row[order], code[order], port[order]
 
 
-def _refuse_copies(
-    path: Path,
-    events: NDArray[np.void],
-    ticks: NDArray[np.int64],
-    run: NDArray[np.int64],
-    which: NDArray[np.int64],
-) -> None:
-    """Two events in a row that stood in the file before, to the tick, are a repeated stretch."""
-    told = {"ticks": ticks, "run": run, "kind": events["kind"], "word": events["word"]}
-    if "inputs" in (events.dtype.names or ()):
-        told |= {f"input {n}": events["inputs"][:, n] for n in range(5)}
-    again = pd.DataFrame(told).duplicated().to_numpy()
-    twice = np.flatnonzero(again[1:] & again[:-1])
-    if len(twice):
-        raise RecordingError(
-            f"{path}: record {which[twice[0]] + 1} and the next event repeat earlier ones; the"
-            " file is damaged"
-        )
-
-
 # Spikes ------------------------------------------------------------------------------------------
 
 
@@ -496,13 +460,6 @@ def _units(
 def _spikes(file: _File, packets: _Packets) -> dict[tuple[int, int], NDArray[np.int64]]:
     """Packets of each electrode and class but noise, in the order of the file."""
     is_spike = (packets.ids > 0) & (packets.ids <= LAST_ELECTRODE)
-    unknown = is_spike & (packets.kinds > _LAST_CLASS) & (packets.kinds != _NOISE)
-    if unknown.any():
-        number = int(unknown.argmax())
-        raise RecordingError(
-            f"{file.path}: record {number + 1} is a spike of class {packets.kinds[number]}; there"
-            f" are 0 to {_LAST_CLASS} and {_NOISE} (noise); the file is damaged"
-        )
     where = np.flatnonzero(is_spike & (packets.kinds != _NOISE))
     key = packets.ids[where].astype(np.uint32) << 8 | packets.kinds[where]
     order = np.argsort(key, kind="stable")

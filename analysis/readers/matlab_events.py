@@ -29,7 +29,6 @@ _VARIABLES = ("events", "eventsraw")  # in small letters
 _WORD = 0xFFFF
 _LEAST_SIGNED = -0x8000
 _FEW = 20
-_MOST_BACK_US = 1e6
 _LEAST_MEAN_US = 2_000.0
 
 
@@ -99,32 +98,8 @@ def _check(path: Path, name: str, events: NDArray[np.float64]) -> None:
             f"{path}: row {first + 1} of {name!r} is {events[first].tolist()}, not {wanted}"
         )
     check_span(path, time_us, "the times of its events")
-    _refuse_disorder(path, name, time_us)
-    _refuse_copies(path, name, events)
     if len(events) >= _FEW and np.ptp(time_us) / (len(events) - 1) < _LEAST_MEAN_US:
         raise RecordingError(
             f"{path}: {len(events)} events within {np.ptp(time_us) / 1e6:g} s; their times are"
             " no microseconds"
-        )
-
-
-def _refuse_disorder(path: Path, name: str, time_us: NDArray[np.float64]) -> None:
-    """Refuse times that go back further than events can be out of order."""
-    back_us = np.maximum.accumulate(time_us) - time_us
-    if (back_us > _MOST_BACK_US).any():
-        row = int((back_us > _MOST_BACK_US).argmax())
-        raise RecordingError(
-            f"{path}: row {row + 1} of {name!r} is {back_us[row] / 1e6:.15g} s older than one"
-            " before it: the recorder's clock was set anew within the file, or the file is damaged"
-        )
-
-
-def _refuse_copies(path: Path, name: str, events: NDArray[np.float64]) -> None:
-    """Refuse two rows in succession that both stood there before."""
-    again = pd.DataFrame(events).duplicated().to_numpy()
-    twice = np.flatnonzero(again[1:] & again[:-1])
-    if len(twice):
-        raise RecordingError(
-            f"{path}: rows {twice[0] + 1} and {twice[0] + 2} of {name!r} repeat earlier ones; the"
-            " file is damaged"
         )

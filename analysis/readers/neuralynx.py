@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,6 @@ RECORD = np.dtype(
 POSTED = "posted"
 STARTS, STOPS = MARKS = ("Starting Recording", "Stopping Recording")
 MOST_BACK_US = 10**6  # programs that post events stamp them late
-MOST_BACK_S = 0.05  # of changes on one port
 SAME_MARK_S = 1.0  # a system of several boxes marks the start of each
 _OTHERS = (b"NEURALEV", b"BREVENTS")  # Blackrock and Ripple: their reader takes these
 # Newer systems say "TTL Input on AcqSystem1_0 board 0 port 1 value (0x0020).", older ones "Digital
@@ -76,7 +75,7 @@ def read_events(path: Path) -> pd.DataFrame:
     ------
     RecordingError
         If the file is none of Neuralynx, has no records, ends within one, or holds one that is
-        blank, repeats another, has an absurd time, or whose text is spoilt or tells another value
+        blank, has an absurd time, or whose text is spoilt or tells another value
         than its number.
     """
     found = _read(path)
@@ -87,17 +86,14 @@ def read_events(path: Path) -> pd.DataFrame:
     posted = (which < 0) & (found.code != 0) & ~np.isin(found.which, _numbers_of(found, MARKS))
     which[posted] = len(names)
     kept = which >= 0
-    _refuse_disorder(found, which, len(names))
     shown = pd.Series([*_shown(names), POSTED], dtype=str)
-    events = pd.DataFrame(
+    return pd.DataFrame(
         {
             "time_s": found.time_s[kept],
             "code": found.code[kept].astype(np.int64),
             "port": shown.take(which[kept]).array,
         }
     )
-    _refuse_repeats(found, events, kept)
-    return events
 
 
 def read_recordings(path: Path) -> pd.DataFrame:
@@ -282,32 +278,8 @@ def _left_of_changes(found: _Found, ports: list[str | None]) -> set[int]:
 
 
 def _alike(one: str, other: str) -> bool:
-    """Whether two texts differ in one or two letters, and not in digits alone."""
-    if one == other or len(one) != len(other):
+    """Whether two texts differ in one or two letters, and not in digits or their case alone."""
+    if one.casefold() == other.casefold() or len(one) != len(other):
         return False
     apart = [(a, b) for a, b in zip(one, other, strict=True) if a != b]
     return len(apart) <= 2 and not all(a.isdigit() and b.isdigit() for a, b in apart)
-
-
-def _refuse_disorder(found: _Found, port: NDArray[np.int32], ports: int) -> None:
-    """Refuse changes far older than one before them on the same port."""
-    by_port = np.argsort(port, kind="stable")
-    bounds = np.searchsorted(port[by_port], np.arange(ports + 1))
-    for first, stop in pairwise(bounds.tolist()):
-        records = by_port[first:stop]
-        back_s = np.maximum.accumulate(found.time_s[records]) - found.time_s[records]
-        if (back_s > MOST_BACK_S).any():
-            at = int((back_s > MOST_BACK_S).argmax())
-            what = f"is {back_s[at]:.6f} s older than one before it on the same port"
-            raise found.damage(int(records[at]), what)
-
-
-def _refuse_repeats(found: _Found, events: pd.DataFrame, kept: NDArray[np.bool_]) -> None:
-    """Refuse changes that are in the file twice: lines do not change to what they are."""
-    times_s = np.sort(events["time_s"].to_numpy(), kind="stable")
-    shared = np.unique(times_s[1:][np.diff(times_s) == 0])
-    tied = events[events["time_s"].isin(shared)] if len(shared) else events[:0]
-    repeated = (tied.duplicated() & (tied["port"] != POSTED)).to_numpy()
-    if repeated.any():
-        row = int(tied.index.to_numpy()[repeated.argmax()])
-        raise found.damage(int(np.flatnonzero(kept)[row]), "repeats another")

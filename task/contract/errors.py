@@ -9,7 +9,7 @@ UserError
 ├── RecordingError   a recording cannot be read
 └── AnalysisError    what was asked cannot be computed from these data
 
-`analysis.align.AlignmentRefused` is one more: it also carries what the alignment found.
+`analysis.evidence.AlignmentRefused` is one more: it also carries what the alignment found.
 The command line prints these as plain sentences and exits with 2.  Every other exception is a
 bug of ours and keeps its traceback.
 """
