@@ -15,7 +15,7 @@ resumed run counts on from the first by wall time: between runs, times are as go
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -137,10 +137,7 @@ def read_log(path: Path) -> SessionLog:
             f" this one reads up to {VERSION}"
         )
     ending = records.pop()["ending"] if "ending" in records[-1] else None
-    try:
-        return SessionLog(Header(**header), tuple(_events(records[1:])), ending)
-    except (TypeError, KeyError) as error:
-        raise LogError(f"{path}: is damaged: {error}") from None
+    return SessionLog(_header(path, header), tuple(_events(path, records[1:])), ending)
 
 
 def line_of(event: Event) -> dict[str, Any]:
@@ -152,6 +149,18 @@ def line_of(event: Event) -> dict[str, Any]:
         line["presentation"] = event.presentation
     line.update(event.detail)
     return line
+
+
+def _header(path: Path, header: Mapping[str, Any]) -> Header:
+    known = {f.name for f in fields(Header)}
+    needed = [f.name for f in fields(Header) if f.default is f.default_factory is MISSING]
+    lacking = [name for name in needed if name not in header]
+    unknown = sorted(repr(name)[:40] for name in header.keys() - known)
+    if lacking or unknown:
+        said = [f"lacks {', '.join(lacking)}"] if lacking else []
+        said += [f"has unknown {', '.join(unknown)}"] if unknown else []
+        raise LogError(f"{path}: is damaged: its header {' and '.join(said)}")
+    return Header(**header)
 
 
 def _records(path: Path, lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
@@ -175,13 +184,16 @@ def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
     return record
 
 
-def _events(records: Sequence[dict[str, Any]]) -> Iterator[Event]:
+def _events(path: Path, records: Sequence[dict[str, Any]]) -> Iterator[Event]:
     """Events; the ending of a run that was resumed is one too, at the time of the last before."""
     time_s = 0.0
-    for record in records:
+    for number, record in enumerate(records, start=1):
         if "ending" in record:
             yield Event(time_s, "ENDED", detail=record["ending"])
         else:
+            lacking = [name for name in ("time_s", "name") if name not in record]
+            if lacking:
+                raise LogError(f"{path}: is damaged: event {number} lacks {', '.join(lacking)}")
             event = _as_event(record)
             time_s = event.time_s
             yield event

@@ -293,12 +293,17 @@ def test_an_event_without_time_or_name_is_damage(lost: str, path: Path) -> None:
     event = json.loads(lines[1])
     del event[lost]
     path.write_text("\n".join([lines[0], json.dumps(event), ""]))
-    assert refusal(path) == f": is damaged: '{lost}'"
+    assert refusal(path) == f": is damaged: event 1 lacks {lost}"
 
 
 def test_a_header_with_a_field_missing_is_damage(path: Path) -> None:
-    path.write_text('{"imagery_log":1,"subject":"P07"}\n')
-    assert refusal(path).startswith(": is damaged: ")
+    lines = written(path).decode().splitlines()
+    header = json.loads(lines[0])
+    del header["subject"], header["rig_sha256"]
+    path.write_text("\n".join([json.dumps(header | {"subj\x1bect": "P07"}), *lines[1:], ""]))
+    assert refusal(path) == (
+        ": is damaged: its header lacks subject and has unknown 'subj\\x1bect'"
+    )
 
 
 @given(data=st.data())
