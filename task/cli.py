@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -615,6 +616,55 @@ def align(
             console.print(f"picture  {plot}")
     if report.refusal:
         sys.exit(2)
+
+
+@app.command()
+def rescue(
+    recording: Annotated[Path, typer.Argument(help="an events file, or a folder with one")],
+    plan: Annotated[Path, typer.Option(help="the plan.json that was kept")],
+    out: Annotated[Path | None, typer.Option(help="a new folder for the session")] = None,
+    subject: Annotated[str, typer.Option(help="subject code")] = "unknown",
+    started: Annotated[
+        str | None,
+        typer.Option(help="when it began, with zone; the time of the recording's file if not said"),
+    ] = None,
+    session: Annotated[
+        int | None, typer.Option(help="its number, where the recording holds several")
+    ] = None,
+    stimuli: Annotated[
+        Path | None, typer.Option(help="the set it showed, if not one that ships")
+    ] = None,
+    protocol: Annotated[
+        Path | None, typer.Option(help="the protocol file, if it is still there")
+    ] = None,
+) -> None:
+    """Rebuild a session whose log is lost, from the recording's codes and its plan."""
+    from analysis.readers import open_recording
+    from analysis.readers.plan import read_plan
+    from analysis.rescue import rescue as rebuild
+    from analysis.rescue import write_rescued
+
+    folder = out or Path(f"{recording.name}_rescued")
+    _new(folder)
+    document = read_plan(plan)
+    found = open_recording(recording)
+    rescued = rebuild(found.read_events(), document, session=session)
+    at = datetime.fromtimestamp(found.events[0].path.stat().st_mtime).astimezone()
+    write_rescued(
+        rescued,
+        plan,
+        folder,
+        subject=subject,
+        started=started or at.isoformat(timespec="seconds"),
+        stimuli=stimuli or places.STIMULI / document["stimuli"],
+        recording=recording,
+        protocol=protocol,
+    )
+    for said in rescued.said:
+        console.print(escape(said))
+    shown = rescued.trials["kind"].value_counts().to_dict() if len(rescued.trials) else {}
+    counts = ", ".join(f"{n} {kind}" for kind, n in shown.items()) or "none"
+    console.print(f"trials   {counts}\nsession  {folder}")
 
 
 @app.command()
