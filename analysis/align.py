@@ -63,7 +63,7 @@ class Alignment:
         the lines that are at fault, or lost with an unexpected word in their place
     clock : recording time as a function of log time
     evidence : the numbers behind the verdict
-    runs : of the log: index its number, `rows`, `matched`, `found`
+    runs : of the log: index its number, `rows`, `matched`, `found`, `start_s`, `stop_s` (its clock)
     port : the port that carried the codes; '' where recordings of this kind do not tell
     lines : trigger lines that were left out because they cannot be trusted
     light : how late light came, where screen changes are when it came; else they are when their
@@ -97,8 +97,15 @@ class Alignment:
         return self.evidence.tick_s
 
     def to_recording(self, time_s: Sequence[float] | Times | pd.Series) -> Times:
-        """Recording time of any log times, (n,); NaN where the log shows a time twice."""
-        return self.clock.to_recording(np.asarray(time_s, dtype=float))
+        """Recording time of any log times, (n,).
+
+        NaN where the log shows a time twice, or during a run that was not found.
+        """
+        log_s = np.asarray(time_s, dtype=float)
+        seen_s = self.clock.to_recording(log_s)
+        for run in self.runs[~self.runs["found"]].itertuples():
+            seen_s[(log_s >= run.start_s) & (log_s <= run.stop_s)] = np.nan
+        return seen_s
 
     @property
     def verdict(self) -> str:
@@ -237,7 +244,14 @@ def _runs(log: Words, word: Integers, expected_s: Times, words: Words) -> pd.Dat
     found = (matched >= RUN_ROWS) & (matched >= LEAST_SHARE * hearing)
     if len(numbers) == 1:
         found[:] = True
-    table = {"rows": rows, "matched": matched, "found": found}
+    spans = pd.Series(log.time_s).groupby(at)
+    table = {
+        "rows": rows,
+        "matched": matched,
+        "found": found,
+        "start_s": spans.min().to_numpy(),
+        "stop_s": spans.max().to_numpy(),
+    }
     return pd.DataFrame(table, pd.Index(numbers, name="run"))
 
 

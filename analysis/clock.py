@@ -18,6 +18,7 @@ SMOOTHING_ROWS = 21  # running median: keeps edges, and survives ten rows that a
 PIECE_ROWS = 20  # a piece is not fitted to less
 SHORT_ROWS = 40  # a part of fewer does not tell its slope
 JUMP_S = 0.01  # more than this between two pieces: a clock was set, not steered
+RATE_SDS = 3.0  # standard errors of a rate that are allowed for
 QUARTZ_PPM = 20.0  # how much a quartz may wander away from its fitted line
 
 
@@ -31,6 +32,7 @@ class Piece:
     start_s, end_s : their times in the log
     offset_s : recording minus log, at `start_s`
     rate : seconds of the recording per second of the log, minus one
+    rate_sd : how exactly that is known, one standard error
     """
 
     first_row: int
@@ -39,6 +41,7 @@ class Piece:
     end_s: float
     offset_s: float
     rate: float
+    rate_sd: float = 0.0
 
     def __call__(self, log_s: Times) -> Times:
         """Time in the recording, (n,)."""
@@ -127,11 +130,16 @@ class Clock:
             time_s[owner == k] = piece(log_s[owner == k])
         for before, after in zip(self.pieces, self.pieces[1:], strict=False):
             between = (row > before.last_row) & (row < after.first_row)
-            ends = before(np.array([before.end_s]))[0], after(np.array([after.start_s]))[0]
-            first, second = (p(log_s[between]).clip(*sorted(ends)) for p in (before, after))
-            time_s[between] = (first + second) / 2
-            spread_s[between] = np.abs(first - second) / 2
-        return time_s, spread_s + self._wander * self._distance_s(log_s)
+            begin, end = sorted(
+                [before(np.array([before.end_s]))[0], after(np.array([after.start_s]))[0]]
+            )
+            either = [p(log_s[between]) for p in (before, after)]
+            time_s[between] = sum(seen_s.clip(begin, end) for seen_s in either) / 2
+            off_s = np.max([np.abs(seen_s - time_s[between]) for seen_s in either], axis=0)
+            farthest_s = np.maximum(time_s[between] - begin, end - time_s[between])
+            spread_s[between] = np.minimum(off_s, farthest_s)
+        away_s, sd = self._nearest(log_s)
+        return time_s, spread_s + (self._wander + RATE_SDS * sd) * away_s
 
     @property
     def _wander(self) -> float:
@@ -144,11 +152,11 @@ class Clock:
         turns = [abs(b.rate - a.rate) for a, b in bent if b.first_row not in leaps]
         return max([QUARTZ_PPM * 1e-6, *turns])
 
-    def _distance_s(self, log_s: Times) -> Times:
-        """How far each row lies outside all pieces, (n,)."""
-        gaps = [np.maximum(p.start_s - log_s, log_s - p.end_s) for p in self.pieces]
-        distance: Times = np.clip(np.min(gaps, axis=0), 0, None)
-        return distance
+    def _nearest(self, log_s: Times) -> tuple[Times, Times]:
+        """How far each row lies outside all pieces, and how exactly the nearest knows its rate."""
+        gaps = np.array([np.maximum(p.start_s - log_s, log_s - p.end_s) for p in self.pieces])
+        sd = np.array([p.rate_sd for p in self.pieces])[np.argmin(gaps, axis=0)]
+        return np.clip(gaps.min(axis=0), 0, None), sd
 
 
 def fit_clock(
@@ -166,7 +174,15 @@ def fit_clock(
     offset = recording_s - log_s
     lines = _lines(log_s, offset, bend_s, np.zeros(len(rows), int) if part is None else part)
     pieces = tuple(
-        Piece(int(rows[a]), int(rows[b - 1]), float(log_s[a]), float(log_s[b - 1]), level, rate)
+        Piece(
+            int(rows[a]),
+            int(rows[b - 1]),
+            float(log_s[a]),
+            float(log_s[b - 1]),
+            level,
+            rate,
+            _rate_sd(log_s[a:b] - log_s[a], offset[a:b] - level),
+        )
         for a, b, level, rate in lines
     )
     if len(lines) == 1:
@@ -217,6 +233,17 @@ def robust_line(x: Times, y: Times) -> tuple[float, float]:
         kept = now
         level, slope = _least_squares(x, y, kept.astype(float))
     return level, slope
+
+
+def _rate_sd(x: Times, y: Times) -> float:
+    """Standard error of the slope of a line through points, from the scatter of most of them."""
+    if len(x) < 3 or np.ptp(x) == 0:
+        return 0.0
+    dx = x - x.mean()
+    slope = float(dx @ y / (dx @ dx))
+    residual = y - y.mean() - slope * dx
+    scatter = 1.4826 * _median(np.abs(residual - _median(residual)))
+    return float(scatter / np.sqrt(dx @ dx))
 
 
 def _median(values: Times) -> float:

@@ -10,6 +10,7 @@ from task.contract.sessionlog import Kind
 SOONEST_ANSWER_S = 0.1
 EARLY_S, LATE_S = 0.05, 0.12  # how far a code may lie from its planned time
 HELD_UP_S = 0.9  # so late it may be if the display was held up; a pause takes longer
+AGREEING_S = 0.03  # two ways of reckoning a time differ by less
 DRAWN_OUT = 0.015  # share by which a display may be slower or faster than planned
 ANSWERED_S = 0.25  # what may pass between the last moment for an answer and the next code
 
@@ -130,10 +131,26 @@ def moments(
         after_s = found[-1].low_s
         named = [(at, t) for at, (t, other) in enumerate(heard) if other == name and t > after_s]
         moment = _nearest(named, low_s, high_s, ends_s, held_up_s)
-        if moment is None and ends_s is not None and low_s != high_s:
-            moment = Moment(ends_s, ends_s, None)
         found.append(moment or Moment(low_s, high_s, None))
         low_s, high_s = found[-1].low_s, found[-1].high_s
+    return _from_behind(trial, found, until_s)
+
+
+def _from_behind(trial: Trial, found: list[Moment], until_s: float | None) -> list[Moment]:
+    """The same, lost codes reckoned also from what came after them.
+
+    Where the two ways of reckoning differ the display was held up, nobody knows when.
+    """
+    after_s = until_s
+    for n in range(len(found) - 1, 0, -1):
+        moment = found[n]
+        if moment.word is None and after_s is not None and not trial.asks[n]:
+            back_s = after_s - trial.lengths_s[n]
+            known = moment.time_s is None or abs(back_s - moment.low_s) < AGREEING_S
+            low_s, high_s = min(back_s, moment.low_s), max(back_s, moment.high_s)
+            moment = Moment(back_s, back_s, None) if known else Moment(low_s, high_s, None)
+            found[n] = moment
+        after_s = moment.time_s
     return found
 
 

@@ -28,6 +28,7 @@ from task.contract.sessionlog import Event, Kind, SessionLog
 from task.contract.sessionlog import read_log as read_session_log
 
 Progress = Callable[[int, int], None]
+SILENT_S = 30.0  # so long without a word that was found: the recorder may have been off
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,17 @@ def gather(file: StudyFile, progress: Progress | None = None) -> Gathered:
 
 
 def _recorded(trials: pd.DataFrame, alignment: Alignment) -> pd.DataFrame:
-    """Trials between the first and the last word that was found.
+    """Trials at times when the recorder ran.
 
-    Before and after, nobody knows whether the recorder ran: no spike there is no silence.
+    Before the first word that was found, after the last, and where no word is anywhere near,
+    nobody knows whether it did: no spike there is no silence.
     """
-    found_s = alignment.time_s[alignment.measured]
-    return trials[trials["onset_s"].between(found_s.min(), found_s.max())].reset_index(drop=True)
+    found_s = np.sort(alignment.time_s[alignment.measured].to_numpy())
+    onset_s = trials["onset_s"].to_numpy(float)
+    after = np.searchsorted(found_s, onset_s)
+    apart_s = np.diff(found_s, prepend=-np.inf, append=np.inf)
+    running = trials["measured"].to_numpy(bool) | (apart_s[after] < SILENT_S)
+    return trials[running].reset_index(drop=True)
 
 
 # Our own sessions ------------------------------------------------------------------------------
@@ -204,7 +210,7 @@ def _own_losses(
 ) -> Iterator[Skipped]:
     """What a session should have and has not."""
     if outside:
-        yield Skipped(name, f"{outside} trials lie before or after what was recorded")
+        yield Skipped(name, f"{outside} trials were not recorded")
     if log.ending is not None and log.ending.get("how") == "completed":
         return
     how = "was cut short" if log.ending is None else f"ended {log.ending.get('how')!r}"
@@ -375,7 +381,7 @@ def _one_of_theirs(
             trials, outside = _their_run(file, number, run, row, events)
             runs.append(trials)
             if outside:
-                why = f"{outside} trials lie before or after what was recorded"
+                why = f"{outside} trials were not recorded"
                 skipped.append(Skipped(f"{name} {run.name}", why))
             if log is not None:
                 logs[log] = name

@@ -139,11 +139,12 @@ def read_words(time_s: Sequence[float], value: Sequence[int], plan: Mapping[str,
 
 def sessions_announced(words: Words) -> list[Announced]:
     """Every session that was announced whole."""
-    found = []
-    for at, name in enumerate(words.name):
-        if name == "SESSION":
-            found += _announced(words, at, _SESSION_WORDS, lambda said: _session(said, words.live))
-    return found
+    return [
+        found
+        for at, name in enumerate(words.name)
+        if name == "SESSION"
+        for found in _announced(words, at, _SESSION_WORDS, lambda said: _session(said, words.live))
+    ]
 
 
 def presentations_announced(words: Words, session: int, n_trials: int) -> list[Announced]:
@@ -155,15 +156,16 @@ def presentations_announced(words: Words, session: int, n_trials: int) -> list[A
     """
     most = _AS_MANY_UNHEARD * (n_trials + words.name.count("TRIAL"))
     book = _numbers(session, words.live, min(most, MAX_PRESENTATION))
-    found = []
-    for at, name in enumerate(words.name):
-        if name == "TRIAL":
-            found += _announced(words, at, _TRIAL_WORDS, book.get)
-    return found
+    return [
+        found
+        for at, name in enumerate(words.name)
+        if name == "TRIAL"
+        for found in _announced(words, at, _TRIAL_WORDS, book.get)
+    ]
 
 
 def heads_of(
-    words: Words, own: Sequence[int], numbers: Sequence[Announced], onsets: frozenset[str]
+    words: Words, own: Sequence[int], numbers: Sequence[Announced], onsets: Mapping[str, float]
 ) -> tuple[tuple[int, ...], list[Head]]:
     """Where presentations begin.
 
@@ -171,7 +173,7 @@ def heads_of(
     ----------
     own : positions of the session's words, ascending
     numbers : as from `presentations_announced`
-    onsets : codes that begin a presentation
+    onsets : codes that begin a presentation, and for how long at least nothing else follows them
 
     Returns
     -------
@@ -187,7 +189,7 @@ def heads_of(
         elif name == "TRIAL":
             number = known.get(at)
             said = number.words if number else (at, *_payload(words, at, _TRIAL_WORDS))
-            heads[-1:] = _numbered(words, heads[-1:], number, said, at)
+            heads[-1:] = _numbered(words, heads[-1:], number, said, onsets)
         elif name and name != SWEEP and heads:
             last = heads[-1]
             heads[-1] = Head(last.time_s, last.code, last.number, last.words, (*last.tail, at))
@@ -197,16 +199,20 @@ def heads_of(
 
 
 def _numbered(
-    words: Words, last: list[Head], number: Announced | None, said: tuple[int, ...], at: int
+    words: Words,
+    last: list[Head],
+    number: Announced | None,
+    said: tuple[int, ...],
+    onsets: Mapping[str, float],
 ) -> list[Head]:
     """The last head with its number; or a further one whose onset was lost."""
-    value = number.number if number else None
-    soon_s = (1 + _LATE) * words.spacing_s
-    if last and len(last[0].words) == 1 and last[0].code:
+    value, time_s = number.number if number else None, words.time_s[said[0]]
+    if last and len(last[0].words) == 1 and not last[0].tail:
         head = last[0]
-        if words.time_s[at] - head.time_s < soon_s:
-            return [Head(head.time_s, head.code, value, (*head.words, *said), head.tail)]
-    return [*last, Head(words.time_s[at] - words.spacing_s, "", value, said, ())]
+        soon_s = max((1 + _LATE) * words.spacing_s, onsets.get(head.code, 0.0))
+        if head.code and time_s - head.time_s < soon_s:
+            return [Head(head.time_s, head.code, value, (*head.words, *said), ())]
+    return [*last, Head(time_s - words.spacing_s, "", value, said, ())]
 
 
 # Announcements -----------------------------------------------------------------------------------

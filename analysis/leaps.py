@@ -44,10 +44,15 @@ def settle_leaps(
     bounds = [0, *strange.tolist(), *borders, len(log)]
     parts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(log)]
     label, changed = part.copy(), False
+    usual_between: dict[int, Times] = {}
+    pairs = pairs_of(log)
     for row in strange.tolist():
         if _undisturbed(word, row):
             continue
-        intervals_s = np.array(list(_usual_between(log, row, tolerance_s)))
+        pair = int(pairs[row - 1])
+        if pair not in usual_between:
+            usual_between[pair] = np.array(list(_usual_between(log, row, tolerance_s)))
+        intervals_s = usual_between[pair]
         leaps_s = intervals_s - (expected_s[row] - expected_s[row - 1])
         if not len(leaps_s) or np.abs(leaps_s).min() <= LEAST_S:
             continue

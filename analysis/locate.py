@@ -7,7 +7,7 @@ arrived tells which lines are.  The alignment that explains most is taken, by th
 every case, and what else the recording holds is listed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -20,10 +20,12 @@ from analysis.align import Alignment, align
 from analysis.evidence import CHECKS, LEAST_SHARE, AlignmentRefused
 from analysis.identity import identify, steady
 from analysis.lines import Integers, Lines, find_lines, restored, suspects, tells_apart
-from task.contract.codes import Code
+from analysis.matching import FEWEST_ROWS, clear_lead
+from task.contract.codes import MAX_PRESENTATION, Code
 from task.contract.errors import UserError
 
-FEWEST_NAMING = 8  # words that name the session: fewer say nothing
+FEWEST_NAMING = 4  # words that name the session: fewer say nothing
+NAMED = 4  # sessions that a refusal names
 PAYLOAD = 128
 PAUSE_S = 60.0  # so long without a word, and a new stretch begins
 FEW_STARTS = 3  # a code that the log has more often does not begin an attempt
@@ -92,8 +94,77 @@ def locate(
         found.append(replace(best, pairs=pairs, unexpected=rows[best.unexpected], port=port))
     if not found:
         closest = max(refused, key=lambda refusal: refusal.evidence.matched)
-        raise closest.after(_tried(log, events, choice))
-    return max(found, key=lambda one: len(one.pairs))
+        raise (
+            _foreign(events, closest, session)
+            or _elsewhere(events, closest, choice)
+            or closest.after(_tried(log, events, choice))
+        )
+    best = max(found, key=lambda one: len(one.pairs))
+    if "rival" not in choice.accept:
+        _refuse_equal(best, found)
+    return best
+
+
+def _refuse_equal(best: Alignment, found: Sequence[Alignment]) -> None:
+    """Refuse where the words of another stream explain about as much at other times.
+
+    Raises
+    ------
+    AlignmentRefused
+    """
+    for other in found:
+        apart_s = float((other.time_s - best.time_s).abs().median())
+        least = clear_lead(len(best.pairs), len(other.pairs), best.evidence.heard)
+        if apart_s > best.evidence.tolerance_s and not least:
+            raise AlignmentRefused(
+                f"words of {_named(best)} explain {len(best.pairs)} rows, but those of"
+                f" {_named(other)} explain {len(other.pairs)}, {apart_s:.3g} s away",
+                "name the port or the file that carried the codes, or the stretch of this run",
+                best.evidence,
+                "rival",
+            )
+
+
+def _named(found: Alignment) -> str:
+    port = f"port {found.port!r}" if found.port else "the recording"
+    seen = found.pairs["seen"]
+    return f"{port} (rows {seen.min()} to {seen.max()} of its events)"
+
+
+def _foreign(
+    events: pd.DataFrame, refusal: AlignmentRefused, session: int | None
+) -> AlignmentRefused | None:
+    """A plainer refusal where the recording announces other sessions and never this one."""
+    if session is None:
+        return None
+    for _, words in events[events["code"] > 0].groupby("port", sort=False):
+        numbers = identify(words["code"].to_numpy(np.int64), session).dropna()
+        theirs = (numbers // MAX_PRESENTATION).value_counts()
+        others = theirs.index[theirs >= FEWEST_ROWS].tolist()
+        if others and session not in theirs.index:
+            named = ", ".join(map(str, others[:NAMED]))
+            return AlignmentRefused(
+                f"the log is of session {session}, the recording announces {named}",
+                "this is the recording of another session; look for that of this one",
+                refusal.evidence,
+                refusal.check,
+            )
+    return None
+
+
+def _elsewhere(
+    events: pd.DataFrame, refusal: AlignmentRefused, choice: Choice
+) -> AlignmentRefused | None:
+    """A plainer refusal where the stretch that was named holds no words."""
+    start_s, stop_s = choice.between_s
+    time_s = events.loc[events["code"] > 0, "time_s"]
+    if time_s.empty or time_s.between(start_s, stop_s, inclusive="left").any():
+        return None
+    return AlignmentRefused(
+        f"from {start_s:g} to {stop_s:g} s the recording holds no words",
+        f"its words lie from {time_s.min():.1f} to {time_s.max():.1f} s",
+        refusal.evidence,
+    )
 
 
 def _streams(events: pd.DataFrame, choice: Choice) -> list[tuple[str, Integers]]:
@@ -115,15 +186,19 @@ def _streams(events: pd.DataFrame, choice: Choice) -> list[tuple[str, Integers]]
     for name in chosen:
         rows = np.flatnonzero(within & (port == name))
         parts = [(name, rows)]
-        if apart:
-            parts = [
-                (name, rows[np.sort(part)])
-                for part in events.iloc[rows].reset_index().groupby(apart).indices.values()
-            ]
-        if "file" in apart and "clock" not in apart and len(parts) > 1:
+        if apart and len(rows):
+            groups = events.iloc[rows].reset_index().groupby(apart, dropna=False).indices
+            parts = [(name, rows[np.sort(part)]) for part in groups.values()]
+        if apart == ["file"] and len(parts) > 1 and _follow(time_s, [part for _, part in parts]):
             parts.append((name, rows))
         streams += parts
     return streams
+
+
+def _follow(time_s: NDArray[Any], parts: Sequence[Integers]) -> bool:
+    """Whether the words of several files follow each other in time, file by file."""
+    spans = sorted((time_s[part].min(), time_s[part].max()) for part in parts)
+    return all(before[1] < after[0] for before, after in pairwise(spans))
 
 
 def _tried(log: pd.DataFrame, events: pd.DataFrame, choice: Choice) -> str:
@@ -235,27 +310,30 @@ def _refuse_another(log: pd.DataFrame, found: Alignment, choice: Choice) -> None
     be ours as often as other words are."""
     there = np.zeros(len(log), bool)
     there[found.pairs["sent"].to_numpy()] = True
-    naming = _naming(log["code"].to_numpy(np.int64))
-    naming = naming[np.isfinite(found.time_s.to_numpy()[naming])]
-    if len(naming) < FEWEST_NAMING or "numbers" in choice.accept:
+    if "numbers" in choice.accept:
         return
-    if there[naming].mean() < LEAST_SHARE:
-        raise AlignmentRefused(
-            f"codes and times agree, but of {len(naming)} words that name the session"
-            f" {int(there[naming].sum())} are this session's",
-            "this looks like another session of the same protocol",
-            found.evidence,
-            "numbers",
-        )
+    for naming in _naming(log["code"].to_numpy(np.int64)):
+        known = naming[np.isfinite(found.time_s.to_numpy()[naming])]
+        if len(known) >= FEWEST_NAMING and there[known].mean() < LEAST_SHARE:
+            raise AlignmentRefused(
+                f"codes and times agree, but of {len(known)} words that name the session"
+                f" {int(there[known].sum())} are this session's",
+                "this looks like another session of the same protocol",
+                found.evidence,
+                "numbers",
+            )
 
 
-def _naming(codes: Integers) -> Integers:
-    """Rows that differ between sessions: the payload of SESSION, and the check of TRIAL."""
+def _naming(codes: Integers) -> Iterator[Integers]:
+    """Rows that differ between sessions: the payload of SESSION, and the check of TRIAL.
+
+    Each is judged by itself: one session in 128 shares all checks of another.
+    """
     session = np.flatnonzero(codes == Code.SESSION)[:, None] + np.arange(1, 5)
     check = np.flatnonzero(codes == Code.TRIAL)[:, None] + 3
-    rows = np.concatenate([session.ravel(), check.ravel()])
-    rows = rows[rows < len(codes)]
-    return np.sort(rows[codes[rows] >= PAYLOAD])
+    for rows in (session.ravel(), check.ravel()):
+        inside = rows[rows < len(codes)]
+        yield inside[codes[inside] >= PAYLOAD]
 
 
 def _numbers(

@@ -158,10 +158,16 @@ def _begin_runs(log: Words, words: Words, tick_s: float) -> tuple[_Placed, float
         raise refused
     for _, rows, placed, _ in sorted(begun, key=lambda one: -one[0]):
         before, after = word[: rows[0]], word[rows[-1] + 1 :]
+        inside = np.arange(before.max(initial=-1) + 1, after[after >= 0].min(initial=len(words)))
         found = placed.word[placed.word >= 0]
-        fits = found[0] > before.max(initial=-1)
-        if fits and found[-1] < after[after >= 0].min(initial=len(words)):
-            word[rows], part[rows] = placed.word, part.max() + 1
+        if found[0] < inside.min(initial=len(words)) or found[-1] > inside.max(initial=-1):
+            try:
+                again = _begin(log[rows], words[inside], tick_s)[0]
+            except (NoOffset, IndexError):
+                continue
+            again = _densest_run(log[rows], words[inside], again)
+            placed = replace(again, word=np.where(again.word < 0, -1, inside[again.word]))
+        word[rows], part[rows] = placed.word, part.max() + 1
     return _Placed(word, _in_order(part)), max(step_s for *_, step_s in begun)
 
 
@@ -263,13 +269,25 @@ def _refine(
 
 
 def _stretches(log: Words, clock: Clock) -> list[Stretch]:
-    """Where the pieces of a clock expect rows; the pieces between two jumps are one part."""
+    """Where the pieces of a clock expect rows; the pieces between two jumps are one part.
+
+    A run of the log whose clock began anew is not reached by the clock of another run.
+    """
     leaps = {piece.first_row for _, piece in clock.leaps}
+    anew = np.concatenate([[0], _begun_anew(log), [len(log)]])
     stretches, part = [], 0
     for piece, (first, stop) in zip(clock.pieces, clock.reaches(len(log)), strict=True):
         part += piece.first_row in leaps
+        first = max(first, int(anew[np.searchsorted(anew, piece.first_row, side="right") - 1]))
+        stop = min(stop, int(anew[np.searchsorted(anew, piece.last_row, side="right")]))
         stretches.append(Stretch(first, piece(log.time_s[first:stop]), part))
     return stretches
+
+
+def _begun_anew(log: Words) -> Integers:
+    """Rows at which a run begins whose times do not go on from the run before."""
+    step_s = np.diff(log.time_s)
+    return np.flatnonzero((np.diff(log.run) != 0) & (step_s < 0)) + 1
 
 
 def _densest_run(log: Words, words: Words, placed: _Placed) -> _Placed:

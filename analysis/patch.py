@@ -78,8 +78,8 @@ def at_light(aligned: Alignment, patch: PatchLight) -> Alignment:
             continue
         usual_s, off_s = float(np.median(late_s[known])), float(np.ptp(late_s[known]))
         time_s[row] += np.where(known, late_s, usual_s)
-        measured[row] = known
-        uncertainty_s[row] = np.where(known, 0.0, uncertainty_s[row] + off_s)
+        measured[row] &= known
+        uncertainty_s[row] = np.where(measured[row], 0.0, uncertainty_s[row] + off_s)
     late_s = patch.light.onsets["latency_s"].dropna()
     lag = Lag(
         float(late_s.median()),

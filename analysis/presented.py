@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
-from analysis.course import Moment, Trial, moments, trials_of
+from analysis.course import AGREEING_S, Moment, Trial, moments, trials_of
 from analysis.heard import Head, Stretch, Words
 from analysis.moves import Way
 from analysis.planned import Plan, trial_at
@@ -93,8 +93,10 @@ def presented(plan: Plan, stretch: Stretch, reads: Sequence[Read]) -> list[Prese
     for read, onward in zip(reads, [*reads[1:], None], strict=True):
         one = _one(trials, stretch, read, onward)
         found += _parted(trials, words, one) if onward and onward.way is Way.SILENT else [one]
+    numbered = _numbered(found, trials)
     return [
-        _with_codes(plan, stretch, one) if one.sure else one for one in _numbered(found, trials)
+        _with_codes(plan, stretch, one, before) if one.sure else one
+        for before, one in zip([None, *numbered], numbered, strict=False)
     ]
 
 
@@ -132,13 +134,12 @@ def _one(
 def _parted(trials: Mapping[int, Trial], words: Words, one: Presented) -> list[Presented]:
     """A presentation, and the one after it, whose own beginning was not heard."""
     trial = trials[one.trial.number + 1]
-    last, its_s, onset_s = _moments(words, one)[-1], trial.fixed_s(), None
-    if last.time_s is not None and not one.trial.asks[-1]:
-        onset_s = last.time_s + one.trial.lengths_s[-1]
-    elif its_s is not None and one.until_s is not None:
-        onset_s = one.until_s - its_s
-    if onset_s is None:
+    its_s, over_s = trial.fixed_s(), _over_s(words, one)
+    back_s = one.until_s - its_s if its_s is not None and one.until_s is not None else None
+    onsets_s = [onset_s for onset_s in (over_s, back_s) if onset_s is not None]
+    if not onsets_s or max(onsets_s) - min(onsets_s) > AGREEING_S:
         return [replace(one, until_s=None)]
+    onset_s = onsets_s[0]
     early = tuple(at for at in one.tail if words.time_s[at] < onset_s - words.spacing_s / 2)
     read = Read(-1, trial.number, Way.NEXT, frozenset(), whole=True)
     tail = one.tail[len(early) :]
@@ -181,29 +182,51 @@ def _in_a_row(heard: Sequence[int | None], n_trials: int) -> Mapping[int, int]:
 # Codes and answers -------------------------------------------------------------------------------
 
 
-def _with_codes(plan: Plan, stretch: Stretch, one: Presented) -> Presented:
+def _with_codes(
+    plan: Plan, stretch: Stretch, one: Presented, before: Presented | None
+) -> Presented:
+    """A presentation with its codes and answers, if any was heard."""
     words = stretch.words
-    found, table = _moments(words, one), plan["codes"]
+    found = _moments(words, one, one.until_s if one.read.whole else None)
+    table = plan["codes"]
     onset = one.head.words[0] if one.head.code else None
     positions = [onset, *(None if m.word is None else one.tail[m.word] for m in found[1:])]
     steps = [
         Sent(name, table[name], moment.time_s, word)
         for name, moment, word in zip(one.trial.codes, found, positions, strict=True)
         if moment.time_s is not None
-    ]
-    codes = [steps[0], *_identity(plan, stretch, one), *steps[1:]]
-    heard_s = [code.time_s for code in codes if code.word is not None]
-    if not heard_s:
-        return one
+    ]  # the first is always there
     if not one.read.whole:  # what follows the last that was heard may never have been sent
-        codes = [code for code in codes if code.time_s <= max(heard_s)]
+        last = max(n for n, step in enumerate(steps) if step.word is not None or n == 0)
+        steps = steps[: last + 1]
+    first = [] if before and _late_number(words, before, one) else steps[:1]
+    codes = [*first, *_identity(plan, stretch, one), *steps[1:]]
+    if all(code.word is None for code in codes):
+        return one
     answers = tuple(_answers(plan, words, one, found))
     return replace(one, codes=tuple(codes), answers=answers)
 
 
-def _moments(words: Words, one: Presented) -> list[Moment]:
+def _late_number(words: Words, before: Presented, one: Presented) -> bool:
+    """Whether an onset that is reckoned back from its number was not when the trial before ended:
+    then the display was held up between the two, and the onset is not known."""
+    if one.head.code or one.read.head < 0:
+        return False
+    if one.read.way is not Way.NEXT or before.trial.last:
+        return one.read.way is Way.UNHEARD
+    over_s = _over_s(words, before)
+    return over_s is not None and abs(over_s - one.head.time_s) > AGREEING_S
+
+
+def _over_s(words: Words, one: Presented) -> float | None:
+    """When a presentation was over, by its own codes."""
+    last = _moments(words, one, None)[-1]
+    known = last.time_s is not None and not one.trial.asks[-1]
+    return (last.time_s or 0.0) + one.trial.lengths_s[-1] if known else None
+
+
+def _moments(words: Words, one: Presented, until_s: float | None) -> list[Moment]:
     heard = [(words.time_s[at], words.name[at]) for at in one.tail]
-    until_s = one.until_s if one.read.whole else None
     return moments(one.trial, one.head.time_s, heard, until_s)
 
 

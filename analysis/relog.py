@@ -21,6 +21,7 @@ from task.contract.sessionlog import Event
 
 PAUSED, RUN_ENDED = "pause", "the run ended"  # why a presentation was cut short
 NOT_KNOWN = "what was shown here is not known"
+NAMED = 3  # as many possible trials are named
 _NAME_WORDS = 7  # a mark with the session's name is over within so many spacings
 _CUT = (Way.AGAIN, Way.PASSED, Way.BLOCK, Way.SKIP)
 # What comes first among events of the same time.
@@ -43,6 +44,14 @@ class Unplaced:
     number: int | None
     code: str
     possible: tuple[Place, ...]
+
+    def __str__(self) -> str:
+        number = "" if self.number is None else f", number {self.number}"
+        places = [str(place) for place in self.possible[:NAMED]]
+        more = len(self.possible) - NAMED
+        places += [f"{more} others"] if more > 0 else []
+        among = " or ".join(places) if places else "none of the plan"
+        return f"{self.code or 'no onset'} at {self.onset_s:.1f} s{number} ({among})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +157,17 @@ def _told(plan: Plan, stretch: Stretch, one: Presented) -> Iterator[_Entry]:
     asked_s = {code.name: code.time_s for code in one.codes}
     for answer in one.answers:
         time_s, to = stretch.words.time_s[answer.word], one.trial.codes[answer.step]
-        name, said = "NO_ANSWER", {"to": to}
+        name = "ANSWER" if answer.answer else "NO_ANSWER"
+        said: dict[str, Any] = {"to": to}
         if answer.answer:
-            name = "ANSWER"
+            said |= {"answer": answer.answer, "by": "unknown"}
             correct = step_of(plan, one.trial, answer.step).get("correct")
-            said = _answered(to, answer.answer, correct, time_s - asked_s[to])
+            said |= {} if correct is None else {"correct": answer.answer == correct}
+        if answer.answer and to in asked_s:
+            # The code of an answer follows the key by a frame or two: the press itself is lost.
+            said["reaction_s"] = round(time_s - asked_s[to], 6)
         yield _Entry(time_s, _ANSWER, Event(time_s, name, None, one.number, said))
         yield _heard(plan, stretch, answer.word, one.number)
-
-
-def _answered(to: str, answer: str, correct: str | None, after_s: float) -> dict[str, Any]:
-    # The code of an answer follows the key by a frame or two: the press itself is lost.
-    said = {"to": to, "answer": answer, "by": "unknown", "reaction_s": round(after_s, 6)}
-    return said if correct is None else {**said, "correct": answer == correct}
 
 
 def _in_doubt(plan: Plan, stretch: Stretch, one: Presented) -> Iterator[_Entry]:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 import pandas as pd
 
 from analysis.align import Alignment
-from analysis.course import Trial, trials_of
+from analysis.course import HELD_UP_S, SOONEST_ANSWER_S, Trial, trials_of
 from analysis.gather import _own_trials
 from analysis.heard import (
     Announced,
@@ -31,14 +31,14 @@ from analysis.heard import (
     sessions_announced,
 )
 from analysis.lights import counted
-from analysis.planned import Place, Plan
+from analysis.planned import Plan, follow
 from analysis.readers.plan import PLAN_NAME, read_plan
 from analysis.relog import Relogged, Unplaced, relog
 from analysis.retrace import Reading, retrace
 from task import __version__
 from task.contract.catalog import MANIFEST, read_catalog
 from task.contract.errors import AnalysisError
-from task.contract.sessionlog import LOG_NAME, VERSION, Event, Header, SessionLog, line_of
+from task.contract.sessionlog import LOG_NAME, VERSION, Header, SessionLog, line_of
 
 TRIALS_NAME = "trials.csv"
 PROTOCOL_NAME = "protocol.toml"
@@ -58,10 +58,9 @@ class Rescued:
     port : of the recording, as its reader calls it
     log : as it was, times on the recording's clock, with a header that knows only what plan and
         recording know; `inferred` marks what the plan says and nobody heard
-    trials : as `analysis.gather` makes them of a log, and `inferred` (True where the number of the
-        presentation was not heard, and its place follows from its neighbours); presentations that
-        could not be placed have neither item nor block
-    unplaced : these, and others without a picture
+    trials : as `analysis.gather` makes them of a log, and `inferred`: True where the number of the
+        presentation was not heard, and its trial follows from its neighbours
+    unplaced : presentations that are not in the log, for their trial cannot be told
     said : what the user should know, a sentence each
     """
 
@@ -135,9 +134,9 @@ def rescue(events: pd.DataFrame, plan: Plan, *, session: int | None = None) -> R
         session=chosen.stretch.session,
         port=port,
         log=log,
-        trials=_trials(plan, log, found),
+        trials=_trials(log, found.inferred),
         unplaced=found.unplaced,
-        said=tuple(_said(plan, port, candidates, chosen, found)),
+        said=tuple(_said(plan, candidates, chosen, found)),
     )
 
 
@@ -235,7 +234,10 @@ def _candidates(words: Words, announced: Sequence[Announced], plan: Plan) -> lis
     for session in sessions:
         own = tuple(at for at, whose in enumerate(owner) if whose == session)
         names = tuple(each for each in announced if each.number == session)
-        onsets = frozenset(trial.codes[0] for trial in trials.values())
+        onsets: dict[str, float] = {}
+        for trial in trials.values():
+            least_s = min(trial.lengths_s[0], onsets.get(trial.codes[0], HELD_UP_S))
+            onsets[trial.codes[0]] = SOONEST_ANSWER_S if trial.asks[0] else least_s
         before, heads = heads_of(words, own, numbers[session], onsets)
         stretch = Stretch(words, session, own, before, tuple(heads), names)
         found.append(_candidate(plan, trials, stretch))
@@ -267,11 +269,11 @@ def _chosen(candidates: Sequence[_Candidate], plan: Plan, session: int | None) -
     return following[0]
 
 
-# The trial table ---------------------------------------------------------------------------------
+# What it comes to --------------------------------------------------------------------------------
 
 
-def _trials(plan: Plan, log: SessionLog, found: Relogged) -> pd.DataFrame:
-    """As for any log; presentations of a picture that could not be placed are added."""
+def _trials(log: SessionLog, inferred: frozenset[int]) -> pd.DataFrame:
+    """The trial table, as of any log."""
     coded = [event for event in log.events if event.code is not None]
     clock = _OnItsOwnClock(
         pd.Series([event.time_s for event in coded], dtype=float),
@@ -280,25 +282,62 @@ def _trials(plan: Plan, log: SessionLog, found: Relogged) -> pd.DataFrame:
     trials = _own_trials(log, cast(Alignment, clock))
     if trials.empty:
         return trials
-    trials = trials.assign(inferred=trials["presentation"].isin(found.inferred))
-    return trials
-
-
-# What the user should know -----------------------------------------------------------------------
+    return trials.assign(inferred=trials["presentation"].isin(inferred))
 
 
 def _said(
-    plan: Plan,
-    port: Any,
-    candidates: Sequence[_Candidate],
-    chosen: _Candidate,
-    found: Relogged,
+    plan: Plan, candidates: Sequence[_Candidate], chosen: _Candidate, found: Relogged
 ) -> Iterator[str]:
+    """What the user should know."""
     shown = len(found.read) + len(found.inferred)
     yield (
         f"session {chosen.stretch.session}: {counted(shown, 'presentation')}, {len(found.read)} by"
-        f" their own number and {len(found.inferred)} by their neighbours'"
+        f" the numbers on the lines, {len(found.inferred)} by their neighbours"
     )
+    yield from _not_heard(plan, chosen.stretch.session, found)
+    yield from _not_known(found)
+    if words := counted(found.unexplained, "word") if found.unexplained else "":
+        yield f"{words} of the recording belong to nothing that was shown"
+    lines = chosen.stretch.words.lines
+    if lines:
+        restored = counted(chosen.stretch.words.restored, "code")
+        yield f"{lines}: {restored} restored from what the other lines show"
+    yield from (f"also there: {other}" for other in candidates if other is not chosen)
+    yield (
+        "the lines tell which trial of the plan it was, not which picture: make sure that the plan"
+        " is that of this session"
+    )
+
+
+def _not_heard(plan: Plan, session: int, found: Relogged) -> Iterator[str]:
+    coded = [event for event in found.events if event.code is not None]
+    if lost := sum(bool(event.detail.get("inferred")) for event in coded):
+        yield (
+            f"{lost} of {len(coded)} codes were not heard: their times follow from the plan's"
+            " frames"
+        )
+    if found.asked > found.answered:
+        missing = counted(found.asked - found.answered, "answer")
+        yield f"{missing} to {counted(found.asked, 'question')} not heard"
+    completed = found.ending is not None and found.ending["how"] == "completed"
+    followed = follow(plan, session, found.events, completed=completed)
+    if followed.missing:
+        places = _some([str(place) for place in followed.missing])
+        yield f"{counted(len(followed.missing), 'trial')} not heard whole: {places}"
+    if found.ending is None:
+        yield "the end of the session was not heard"
+
+
+def _not_known(found: Relogged) -> Iterator[str]:
+    if found.unplaced:
+        told = _some([str(each) for each in found.unplaced])
+        yield (
+            f"{counted(len(found.unplaced), 'presentation')} left out, for it cannot be told which"
+            f" trial of the plan they were: {told}"
+        )
+    if found.undecided:
+        numbers = _some([str(number) for number in found.undecided])
+        yield f"kept, but perhaps given up with their block: presentations {numbers}"
 
 
 # Files -------------------------------------------------------------------------------------------

@@ -20,13 +20,15 @@ from analysis.moves import MARKS, Move, Way, moves
 
 LOST_TOGETHER = 1e-5  # odds at which a reading is no longer thought possible
 FEWEST_APART = 3  # words, however few are lost in all
-_DEAREST = 20  # readings that cost so many words more than another are not followed up
+_DEAREST = 14  # readings that cost so many words more than another are not followed up
 # Prices, in words
 _UNHEARD = 6  # going on elsewhere without having heard why ...
 _SILENCE = 2  # ... where a silence has room for it
+_HIDDEN = 3  # more presentations in a row are not lost but in a silence
 _UNTIMELY = 3  # a trial that comes when it should not ...
 _HELD_UP = 2  # ... later than planned, but too soon for a pause
-_NUMBERED = 4  # taking a number that arrived whole for noise, besides its words
+_IN_STEP = 2  # taking for noise what comes at a word's distance from the next, besides the words
+_NUMBERED = 4  # ... and a number that arrived whole
 _NO_BEGINNING = 5  # a presentation of which neither onset nor number was heard
 _HELD_S = 1.0  # shortest pause
 _HALF_FRAME_S = 0.008
@@ -125,6 +127,7 @@ class _Retracing:
         self._heads = stretch.heads
         self._time_s, self._name = stretch.words.time_s, stretch.words.name
         self._next = _next_numbered(stretch.heads, len(self._trials))
+        self._again = _last_again(stretch.heads, len(self._trials))
         keeps = plan.get("interrupted") == "keep"
         self._moves = cache(lambda number: tuple(moves(self._trials, number, keeps=keeps)))
         self._between = cache(self._codes_between)
@@ -198,8 +201,7 @@ class _Retracing:
     def _links(self, state: _State, j: int) -> Iterator[_Link]:
         """What beginning `j` may be if the trial before it is that of `state`."""
         head = self._heads[j]
-        noise = len(head.words) + (0 if head.number is None else _NUMBERED)
-        yield _Link(state, state, noise, None, whole=False)
+        yield _Link(state, state, _noise(head), None, whole=False)
         lost = 0 if head.code else 1
         for move in self._moves(state.trial) if state.trial else ():
             if self._fits(state.furthest, move.to, head):
@@ -236,44 +238,67 @@ class _Retracing:
             return
         room_s = self._room_s(state, j)
         if ahead == j:
-            yield number, number, self._hidden(state.trial, number, room_s, again=False)
+            yield number, number, min(_UNHEARD, self._hidden(state, number, room_s, again=False))
             return
-        for to in self._within_reach(state, number):
-            new = self._hidden(state.trial, to, room_s, again=False)
-            if not number and to > furthest and new == _UNHEARD:
-                break
+        for to in self._within_reach(state, number, room_s):
             if to > furthest and self._fits(furthest, to, head):
-                yield to, to, new
+                yield to, to, self._hidden(state, to, room_s, again=False)
             shown = number - 1 if number else max(furthest, to)
-            if self._fits(shown, to, head):
-                yield to, shown, self._hidden(state.trial, to, room_s, again=True)
+            if self._fits(shown, to, head) and self._counts(state, to, j):
+                yield to, shown, self._hidden(state, to, room_s, again=True)
 
-    def _within_reach(self, state: _State, number: int) -> range:
+    def _counts(self, state: _State, to: int, j: int) -> bool:
+        """Whether as many presentations may have been shown again unheard as it takes.
+
+        They are numbered one after the other, beyond the plan's.
+        """
+        number, last = self._heads[j].number, self._again[j]
+        if number is None or last is None or not state.trial:
+            return True
+        if to > state.trial:
+            unheard = min(to - 1, state.furthest) - state.trial
+        else:
+            unheard = 0 if to == state.trial else to - self._trials[state.trial].start
+        lost = self._heads[state.head].number is None and state.trial < state.furthest
+        return unheard + lost < number - last
+
+    def _within_reach(self, state: _State, number: int, room_s: float) -> Iterator[int]:
         """Trials that may be shown before the first presentation of `number`, as far as is known.
 
         A pass that is shown again ends with trials that are new, or in the block before them.
         """
-        earliest = self._trials[state.trial].start if state.trial else 1
-        if not number:
-            return range(earliest, len(self._trials) + 1)
-        start = self._trials[number].start
-        return range(max(earliest, self._trials[max(start - 1, 1)].start), number)
+        stop = number or len(self._trials) + 1
+        before = self._trials[max(self._trials[number].start - 1, 1)].start if number else 1
+        if not state.trial:
+            yield from range(before, stop)
+            return
+        start = self._trials[state.trial].start
+        for first, last in ((start, state.trial - 1), (state.trial, stop - 1)):
+            for to in range(max(first, before), last + 1):
+                hidden_s = self._shortest_s[to - 1] - self._shortest_s[first]
+                if to > first + _HIDDEN and hidden_s * (1 - DRAWN_OUT) - EARLY_S > room_s:
+                    break
+                yield to
 
-    def _hidden(self, trial: int, to: int, room_s: float, *, again: bool) -> float:
+    def _hidden(self, state: _State, to: int, room_s: float, *, again: bool) -> float:
         """Price of going from one trial to another unheard."""
-        first = trial if to > trial or not trial else self._trials[to].start - 1
+        if not state.trial:
+            return _UNHEARD
+        first = state.trial if to > state.trial else self._trials[state.trial].start - 1
         hidden_s = self._shortest_s[to - 1] - self._shortest_s[first] if to > first else 0.0
         if again:
-            hidden_s += _HELD_S + (_SHORTEST_S if to > trial else 0.0)
-        return _SILENCE if room_s > hidden_s else _UNHEARD
+            hidden_s += _HELD_S + (_SHORTEST_S if to > state.trial else 0.0)
+        if room_s > hidden_s * (1 - DRAWN_OUT) - EARLY_S:
+            return _SILENCE
+        return _UNHEARD * max(1, to - first - 1 + again)
 
     def _room_s(self, state: _State, j: int) -> float:
         """The longest silence before beginning `j` in which something may have been shown."""
         if not state.trial:
             return 0.0
         followed = self._follow(state.trial, state.head, j)
-        steps, marks = self._between(state.head, j)
-        after = [at for at in sorted((*steps, *marks)) if self._time_s[at] > followed.last_s]
+        _, marks = self._between(state.head, j)
+        after = [at for at in marks if self._time_s[at] > followed.last_s]
         heard = [(self._name[at], self._time_s[at]) for at in after]
         since_s, stands, room_s = followed.over_s, False, 0.0
         for name, time_s in (*heard, ("", self._heads[j].time_s)):
@@ -380,6 +405,12 @@ class _Retracing:
         return steps, marks
 
 
+def _noise(head: Head) -> float:
+    """Price of taking a beginning for none."""
+    in_step = _IN_STEP if len(head.words) > 1 else 0
+    return len(head.words) + in_step + (0 if head.number is None else _NUMBERED)
+
+
 def _next_numbered(heads: Sequence[Head], n_trials: int) -> list[tuple[int, int]]:
     """For every beginning the next one with a number of the plan: where, and which, or 0."""
     found: list[tuple[int, int]] = []
@@ -390,6 +421,17 @@ def _next_numbered(heads: Sequence[Head], n_trials: int) -> list[tuple[int, int]
             ahead = j, number
         found.append(ahead)
     return found[::-1]
+
+
+def _last_again(heads: Sequence[Head], n_trials: int) -> list[int | None]:
+    """For every beginning the last number before it of a presentation shown again, if known."""
+    known = n_trials if heads and heads[0].number == 1 else None  # heard from the first one on
+    found: list[int | None] = []
+    for head in heads:
+        found.append(known)
+        if head.number is not None and head.number > n_trials:
+            known = max(known or 0, head.number)
+    return found
 
 
 def _possible(

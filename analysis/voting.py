@@ -87,6 +87,8 @@ def words_of(table: pd.DataFrame, numbered: bool, mask: int) -> Words:
     table : `time_s`, `code`, if `numbered` also `trial`, if there are several also `run`
     """
     code = table["code"].to_numpy(np.int64)
+    if len(code) and code.max() >= CODES:
+        raise ValueError(f"{code.max()} is no word of 16 bits")
     place = np.flatnonzero(code > 0)
     code = code[place] & mask
     run = table["run"].to_numpy()[place] if "run" in table else np.ones(len(place), np.int64)
@@ -280,7 +282,9 @@ def _electorate(log: Words, words: Words, minute: Integers) -> tuple[Integers, T
     first = np.searchsorted(minute[order], minute[order])
     spent = np.cumsum(count[order]) - count[order]
     spent -= spent[first]
-    chosen = order[(np.arange(len(order)) - first < VOTERS) & (spent < PAIRS_PER_MINUTE)]
+    rank = np.arange(len(order)) - first
+    enough = (spent < PAIRS_PER_MINUTE) | (rank < 2 * FEWEST_VOTES)
+    chosen = order[(rank < VOTERS) & enough]
     thinned = -(-int(count[chosen].sum()) // PAIRS)
     chosen = chosen[minute[chosen] % thinned == 0] if thinned > 1 else chosen
     rows, voters = (np.bincount(minute[some], minlength=minute[-1] + 1) for some in (order, chosen))

@@ -120,7 +120,7 @@ def test_trials_after_the_end_of_the_recording_are_left_out_and_said(day, tmp_pa
     records = (len(data) - 16_384) // 184
     half = data[: 16_384 + records // 2 * 184]
     left_out, document = short(tmp_path, day, recording__Events_dot_nev=half)
-    [why] = [why for why in left_out if "trials lie before or after" in why]
+    [why] = [why for why in left_out if "trials were not recorded" in why]
     assert int(why.split()[0]) + document["viewing"][0]["presentations"] == 3 * 145
 
 

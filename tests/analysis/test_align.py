@@ -86,6 +86,31 @@ def test_inferred_times_keep_to_their_stated_uncertainty() -> None:
     assert off_s.max() < 1e-3
 
 
+@pytest.mark.parametrize("step_s", [86.4e-6, 0.0100144])
+def test_times_beyond_what_was_recorded_keep_to_their_uncertainty(step_s: float) -> None:
+    """A short recorded part tells the drift only so well."""
+    rng = np.random.default_rng(4)
+    session = Recorded(imagery(rng, 5.0, 10), rng, drift_ppm=50.0, kept=(0.0, 0.15))
+    session.sent["time_s"] = np.floor(session.sent["time_s"] / step_s) * step_s
+    found = session.align()
+    off_s = np.abs(found.time_s.to_numpy() - session.true_s)
+    late = ~found.measured.to_numpy()
+    assert late.sum() > 400
+    assert (off_s <= found.uncertainty_s.to_numpy() + 1e-9)[late].mean() > 0.95
+
+
+def test_a_recording_full_of_the_same_codes_hides_nothing() -> None:
+    rng = np.random.default_rng(30)
+    session = Recorded(imagery(rng, 5.0, 6), rng)
+    codes = np.unique(session.sent["code"])
+    other_s = np.sort(rng.uniform(2000, 40_000, 30_000 * len(codes)))
+    more = pd.DataFrame({"time_s": other_s, "code": rng.choice(codes, len(other_s))})
+    found = align(session.sent, pd.concat([session.seen, more], ignore_index=True))
+    assert found.measured.all()
+    seen_s = found.time_s.to_numpy()
+    assert np.abs(seen_s - session.true_s).max() < TRUE_S
+
+
 def test_header_rows_were_never_sent_and_are_not_lost() -> None:
     rng = np.random.default_rng(5)
     session = Recorded(imagery(rng, 60.0, 4), rng)

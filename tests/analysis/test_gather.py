@@ -14,9 +14,11 @@ from analysis.gather import Session, gather
 from analysis.recording import Unit, Units, collect_units
 from analysis.study import Study, StudyFile
 from analysis.synthetic.clock import Clock
+from task.contract.codes import Code
 from task.contract.errors import RecordingError, UserError
 from task.contract.settings import Settings
-from tests.analysis.lab import Lab, write_ncs
+from tests.analysis.hand_made import plan_of, whole_session
+from tests.analysis.lab import SESSION, Lab, write_ncs
 
 UNITS = {"spikes": np.array([[1, 1, 510e6, 0], [1, 1, 511e6, 0]])}
 
@@ -122,6 +124,25 @@ def test_a_session_in_two_files_of_its_recorder_is_found_whole(lab: Lab, recorde
         part.rename(recorded / "recording" / f"{name}.nev")
     found = gathered(recorded).runs[0].alignment
     assert found.measured.mean() > 0.99
+
+
+def test_trials_while_the_recorder_was_off_are_left_out_and_said(lab: Lab, tmp_path: Path) -> None:
+    """A hole in the recording: no spike there is no silence."""
+    lab = Lab(made=whole_session(plan=plan_of(*[SESSION[0] * 16] * 3), lit=True))
+    lab.made.write(tmp_path / "session")
+    times_s = [t for t, _ in lab.codes]
+    middle_s = (times_s[0] + times_s[-1]) / 2
+    heard = [(t, v) for t, v in lab.codes if abs(t - middle_s) > 20]
+    lab.record(tmp_path / "recording", heard)
+    savemat(tmp_path / "recording" / "A1_cells.mat", UNITS)
+    study = study_of(tmp_path)
+    found = gather(study)
+    trials = found.sessions[0].runs[0].trials
+    onset_s = trials["onset_s"].to_numpy() - lab.clock.offset_s
+    assert not (np.abs(onset_s - middle_s) < 19.9).any()
+    lost = sum(abs(t - middle_s) <= 20 for t, v in lab.codes if v == int(Code.IMAGE_ON))
+    assert lost > 30
+    assert f"{lost} trials were not recorded" in [skipped.why for skipped in found.skipped]
 
 
 def test_what_the_study_decides_reaches_the_alignment(recorded: Path) -> None:

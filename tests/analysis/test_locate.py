@@ -49,13 +49,14 @@ def test_the_port_that_carried_the_codes_is_found_among_others() -> None:
 
 
 def test_equal_words_on_two_ports_are_not_mixed() -> None:
-    """Half of the words on each port: neither is the log's, and together they are no stream."""
+    """Half of the words on each port: those of one are taken, and never the other's as well."""
     session = sound()
     half = np.arange(len(session.seen)) % 2 == 0
     parts = [heard(session.seen[half], "a"), heard(session.seen[~half], "b")]
-    with pytest.raises(AlignmentRefused) as refused:
-        locate(session.sent, pd.concat(parts, ignore_index=True).iloc[:200])
-    assert refused.value.tried == "port 'a' (100 words)"
+    both = pd.concat(parts).sort_values("time_s", kind="stable", ignore_index=True)
+    found = locate(session.sent, both)
+    assert set(both["port"][found.pairs["seen"]]) == {found.port}
+    assert len(found.pairs) == len(session.seen) // 2
 
 
 def test_a_port_that_is_named_is_the_only_one_looked_at() -> None:
@@ -66,6 +67,60 @@ def test_a_port_that_is_named_is_the_only_one_looked_at() -> None:
     with pytest.raises(UserError) as refused:
         locate(session.sent, events, choice=Choice(port="c"))
     assert str(refused.value) == "the recording has no port 'c'; it has 'a', 'b'"
+
+
+def test_the_same_words_elsewhere_on_another_port_are_a_rival() -> None:
+    """Two runs alike to the millisecond, one on each port, file or clock: which is the log's?"""
+    session = sound()
+    later = session.seen.assign(time_s=session.seen["time_s"] + 636.0)
+    for column in ("port", "file", "clock"):
+        parts = [heard(session.seen).assign(**{column: 1}), heard(later).assign(**{column: 2})]
+        events = pd.concat(parts, ignore_index=True).astype({"port": str})
+        with pytest.raises(AlignmentRefused) as refused:
+            locate(session.sent, events)
+        assert refused.value.check == "rival"
+        assert refused.value.what.endswith("636 s away")
+    delayed = heard(session.seen.assign(time_s=session.seen["time_s"] + 0.01), "b")
+    both = pd.concat([heard(session.seen.drop(index=9), "a"), delayed], ignore_index=True)
+    with pytest.raises(AlignmentRefused, match="0.01 s away"):
+        locate(session.sent, both)
+    assert locate(session.sent, both, choice=Choice(port="a")).port == "a"
+
+
+def test_words_on_two_ports_at_the_same_times_are_no_rivals() -> None:
+    session = sound()
+    events = pd.concat([heard(session.seen, "a"), heard(session.seen, "b")], ignore_index=True)
+    assert locate(session.sent, events).measured.all()
+
+
+def test_a_stretch_without_words_is_said() -> None:
+    session = sound()
+    parts = [heard(session.seen).assign(file=name) for name in ("a.nev", "b.nev")]
+    events = pd.concat(parts, ignore_index=True)
+    with pytest.raises(AlignmentRefused) as refused:
+        locate(session.sent, events, choice=Choice(between_s=(1e6, 2e6)))
+    first_s, last_s = session.seen["time_s"].iloc[[0, -1]]
+    assert str(refused.value) == (
+        "log and recording cannot be aligned: from 1e+06 to 2e+06 s the recording holds no words;"
+        f" its words lie from {first_s:.1f} to {last_s:.1f} s"
+    )
+
+
+def test_another_session_is_called_that() -> None:
+    rng = np.random.default_rng(8)
+    ours = Recorded(screening(rng, 300), rng)
+    code = ours.seen["code"].to_numpy(copy=True)
+    for place in np.flatnonzero(code == Code.TRIAL):
+        number = (code[place + 1] & 0x7F) << 7 | code[place + 2] & 0x7F
+        code[place : place + 4] = announce_presentation(77, int(number))
+    for place in np.flatnonzero(code == Code.SESSION):
+        code[place : place + 5] = announce_session(77)
+    with pytest.raises(AlignmentRefused) as refused:
+        locate(ours.sent, heard(ours.seen.assign(code=code)), SESSION)
+    assert str(refused.value).startswith(
+        f"log and recording cannot be aligned: the log is of session {SESSION}, the recording"
+        " announces 77; this is the recording of another session"
+    )
 
 
 def test_a_recording_without_words_is_refused() -> None:
@@ -223,6 +278,33 @@ def test_a_run_too_short_for_a_clock_of_its_own_has_no_times() -> None:
     assert found.verdict.endswith(
         "Run 3 of the log (12 rows) was not found: its times are not known."
     )
+
+
+@pytest.mark.parametrize("rows", [12, 25, 40])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_short_run_whose_clock_began_at_the_same_time_takes_no_word_of_the_next(
+    rows: int, recorded: bool
+) -> None:
+    """A start that was aborted, then the whole run, each counted from its own zero."""
+    rng = np.random.default_rng(15)
+    aborted = Recorded(imagery(rng, 5.0, 1)[:rows], rng)
+    whole = Recorded(imagery(rng, 105.0, 4), rng)
+    again = whole.sent["time_s"] - 100.0
+    log = pd.concat(
+        [aborted.sent.assign(run=1), whole.sent.assign(time_s=again, run=2)], ignore_index=True
+    )
+    parts = [aborted.seen, whole.seen] if recorded else [whole.seen]
+    events = heard(pd.concat(parts, ignore_index=True))
+    found = locate(log, events)
+    true_s = np.concatenate([aborted.true_s, whole.true_s])
+    seen_s = events["time_s"].to_numpy()[found.pairs["seen"]]
+    assert np.abs(seen_s - true_s[found.pairs["sent"]]).max() < TRUE_S
+    assert found.measured[rows:].all()
+    told = np.isfinite(found.time_s)
+    assert (np.abs(found.time_s - true_s)[told] <= found.uncertainty_s[told] + TRUE_S).all()
+    if not found.runs.loc[1, "found"]:
+        unknown = found.to_recording(aborted.sent["time_s"].iloc[1:2])
+        assert np.isnan(unknown).all()
 
 
 def test_a_short_run_on_the_same_clock_is_found() -> None:
