@@ -24,6 +24,7 @@ from task.contract.lights import Light
 
 SCHEMA = 1
 NAMED = 4  # stretches that a sentence names; the document has all
+GREAT_SHARE = 0.2  # of the rows lost: much of the session is not there
 LARGE_SHARE = 0.01  # of the rows lost, or of unexpected words: worth a look at the cable
 
 
@@ -33,7 +34,7 @@ class AlignmentReport:
 
     Attributes
     ----------
-    log, events : what was read
+    log, events : what was read; of the events those that were looked at
     found : the alignment, None where it was refused
     refusal : why, None where it was not
     rows : the summary
@@ -73,7 +74,10 @@ def report_alignment(session: Path, recording: Path, choice: Choice = AS_FOUND) 
     except AlignmentRefused as error:
         refusal = error
     held = stretches(log, events, found)
-    rows = tuple(_rows(log, found, held) if found else _refused(refusal, held))
+    start_s, stop_s = choice.between_s
+    within = events["time_s"].between(start_s, stop_s, inclusive="left")
+    span = events.loc[within & (events["code"] > 0), "time_s"].agg(["min", "max"])
+    rows = tuple(_rows(log, found, held, span) if found else _refused(refusal, held))
     document = {
         "schema": SCHEMA,
         "session": session.name,
@@ -85,15 +89,18 @@ def report_alignment(session: Path, recording: Path, choice: Choice = AS_FOUND) 
         "alignment": _numbers(log, found) if found else None,
         "stretches": held.to_dict("records"),
     }
-    return AlignmentReport(log, events, found, refusal, rows, document)
+    looked = events if found else events[within].reset_index(drop=True)
+    return AlignmentReport(log, looked, found, refusal, rows, document)
 
 
 # Lights ------------------------------------------------------------------------------------------
 
 
-def _rows(log: pd.DataFrame, found: Alignment, held: pd.DataFrame) -> Iterator[Row]:
+def _rows(
+    log: pd.DataFrame, found: Alignment, held: pd.DataFrame, span: pd.Series
+) -> Iterator[Row]:
     yield _verdict(found)
-    yield _words(found)
+    yield _words(found, span)
     if len(found.replaced):
         yield yellow("changed", _changed(found))
     yield (yellow if found.lines else green)("lines", str(found.lines))
@@ -122,14 +129,19 @@ def _verdict(found: Alignment) -> Row:
     return green("verdict", said)
 
 
-def _words(found: Alignment) -> Row:
+def _words(found: Alignment, span: pd.Series) -> Row:
     rows, placed = found.evidence.rows, int(found.pairs["placed"].sum())
     lost, unexpected = len(found.missing), len(found.unexpected)
+    missing_s = found.time_s.to_numpy()[found.missing]
+    outside = int(((missing_s < span["min"]) | (missing_s > span["max"])).sum())
     by_place = f" ({placed} by place: the log's stamp was wrong)" if placed else ""
+    before = f" ({outside} of them before the first word or after the last)" if outside else ""
     said = (
-        f"{len(found.pairs)} of {rows} rows are measured{by_place}; {lost} lost, their times"
-        f" inferred; {counted(unexpected, 'word')} unexpected"
+        f"{len(found.pairs)} of {rows} rows are measured{by_place}; {lost} lost{before}, their"
+        f" times inferred; {counted(unexpected, 'word')} unexpected"
     )
+    if lost > GREAT_SHARE * rows:
+        return red("words", f"{said}: is this the whole recording, on one clock?")
     many = lost > LARGE_SHARE * rows or unexpected > LARGE_SHARE * rows
     return (yellow if many else green)("words", said)
 

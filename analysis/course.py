@@ -109,6 +109,15 @@ def trials_of(plan: Mapping[str, Any]) -> dict[int, Trial]:
     return found
 
 
+def onsets_of(trials: Mapping[int, Trial]) -> dict[str, float]:
+    """Codes that begin a trial, and for how long at least none but its number follows them."""
+    found: dict[str, float] = {}
+    for trial in trials.values():
+        alone_s = SOONEST_ANSWER_S if trial.asks[0] else min(trial.lengths_s[0], HELD_UP_S)
+        found[trial.codes[0]] = min(alone_s, found.get(trial.codes[0], HELD_UP_S))
+    return found
+
+
 def moments(
     trial: Trial, onset_s: float, heard: Sequence[tuple[float, str]], until_s: float | None = None
 ) -> list[Moment]:

@@ -77,7 +77,7 @@ class AlignmentRefused(UserError):  # noqa: N818 - refusing is what it does; not
         self, what: str, advice: str, evidence: Evidence, check: str = "", tried: str = ""
     ) -> None:
         looked = f"; tried: {tried}" if tried else ""
-        regardless = f"; to go on all the same, accept '{check}' by name" if check else ""
+        regardless = f"; to go on all the same: --accept {check}" if check else ""
         super().__init__(
             f"log and recording cannot be aligned: {what}{looked}; {advice}{regardless}"
         )

@@ -51,6 +51,9 @@ class Choice:
         unknown = sorted(set(self.accept) - set(CHECKS))
         if unknown:
             raise UserError(f"there is no check {unknown[0]!r}; the checks are {', '.join(CHECKS)}")
+        start_s, stop_s = self.between_s
+        if not start_s < stop_s:
+            raise UserError(f"between {start_s:g} and {stop_s:g} s: the first must be the earlier")
 
 
 AS_FOUND = Choice()
@@ -176,8 +179,9 @@ def _streams(events: pd.DataFrame, choice: Choice) -> list[tuple[str, Integers]]
     port, time_s = events["port"].to_numpy(object), events["time_s"].to_numpy(float)
     known = [str(name) for name in dict.fromkeys(port.tolist())]
     if choice.port and choice.port not in known:
-        listed = ", ".join(map(repr, known)) or "none"
-        raise UserError(f"the recording has no port {choice.port!r}; it has {listed}")
+        listed = ", ".join(repr(name) for name in known if name)
+        has = f"it has {listed}" if listed else "its ports have no names: leave the port out"
+        raise UserError(f"the recording has no port {choice.port!r}; {has}")
     start_s, stop_s = choice.between_s
     within = (time_s >= start_s) & (time_s < stop_s)
     chosen = [choice.port] if choice.port else known or [""]
@@ -350,10 +354,11 @@ def _numbers(
     if lines:
         codes = restored(codes, sent[sent > 0], lines)
     theirs = identify(codes, session)
-    if lines and theirs.isna().all() and identify(codes).isna().all():
-        return None
     if lines:
         theirs = steady(theirs)
+        others = steady(identify(codes))
+        if max(int(theirs.notna().sum()), int(others.notna().sum())) < FEWEST_ROWS:
+            return None
     return theirs.to_numpy()
 
 

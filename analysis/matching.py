@@ -308,7 +308,8 @@ def _recover(log: Words, words: Words, placed: _Placed, step_s: float) -> _Place
     """Words of rows that are on another clock, because one of the clocks was set in between.
 
     They are looked for among the words between those of their neighbours, and not much further from
-    these than the task takes to get there: what comes later is another run's.
+    these than the task takes to get there: what comes later is another run's, but for words that
+    carry the very numbers of the rows.
     """
     matched = np.flatnonzero(placed.word >= 0)
     row = np.concatenate([[-1], matched, [len(log)]])
@@ -319,18 +320,27 @@ def _recover(log: Words, words: Words, placed: _Placed, step_s: float) -> _Place
         rows = np.arange(neighbours[0] + 1, neighbours[1])
         inside = np.arange(at[gap] + 1, at[gap + 1])
         ends = np.arange(max(neighbours[0], 0), min(neighbours[1], len(log) - 1) + 1)
+        far = inside
         anew = bool(np.ptp(log.run[ends]))
         if not anew:
             inside = inside[_within_reach(log, ends, words, inside, neighbours, word)]
-        least = FEWEST_ROWS if anew else FEWEST_MOVED
-        if len(rows) < least or len(inside) < least:
-            continue
-        found = _prove(log[rows], words[inside], step_s, least)
+        found = _prove(log[rows], words[inside], step_s, FEWEST_ROWS if anew else FEWEST_MOVED)
+        if found is None and len(far) > len(inside):
+            # Further away only what carries the rows' own numbers: the recorder's clock was set.
+            inside, found = far, _prove(log[rows], words[far], step_s, FEWEST_ROWS)
+            if found and not _carry_numbers(log[rows], words[far], found.word):
+                found = None
         if found is None:
             continue
         word[rows[found.word >= 0]] = inside[found.word[found.word >= 0]]
         label[rows] = label.max() + 1 + found.part
     return _Placed(word, _in_order(label))
+
+
+def _carry_numbers(log: Words, words: Words, word: Integers) -> bool:
+    """Whether many words carry the number of their row, and hardly one another's."""
+    sign = agreeing(log, words, word)
+    return int((sign > 0).sum()) >= FEWEST_ROWS > 10 * int((sign < 0).sum())
 
 
 def _in_order(label: Integers) -> Integers:
@@ -361,6 +371,8 @@ def _within_reach(
 
 def _prove(log: Words, words: Words, step_s: float, least: int) -> _Placed | None:
     """Words of a part of a log, none if they do not convince by themselves."""
+    if len(log) < least or len(words) < least:
+        return None
     try:
         placed = _anchors(log, words, least)
     except NoOffset:

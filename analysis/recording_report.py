@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.lights import Row, counted, green, red, yellow
 from analysis.readers.places import Recording, channels_of, open_recording
-from task.contract.errors import RecordingError
+from task.contract.errors import AbsentError, RecordingError
 
 SCHEMA = 1
 SHOWN = 8  # codes of a port, channels, units that a sentence names; the document has all
@@ -37,12 +37,16 @@ def report_recording(path: Path) -> tuple[tuple[Row, ...], dict[str, Any]]:
     """
     recording = open_recording(path)
     document: dict[str, Any] = {"schema": SCHEMA, "recording": path.name}
-    rows = [
+    rows: list[Row] = [
         *_events(recording, document),
         *_units(recording, document),
         *_analog(recording, document),
         *(green("chosen", said) for said in recording.said),
     ]
+    if path.is_file() and not any((recording.events, recording.units, recording.analog)):
+        what = "nothing that can be read by itself; of a sorter's files name the folder"
+        rows = [yellow("file", what)]
+    document["rows"] = [{"light": r.light.value, "what": r.what, "said": r.said} for r in rows]
     return tuple(rows), document
 
 
@@ -53,6 +57,9 @@ def _events(recording: Recording, document: dict[str, Any]) -> Iterator[Row]:
         return
     try:
         events = recording.read_events()
+    except AbsentError as error:
+        yield yellow("events", str(error))
+        return
     except RecordingError as error:
         yield red("events", str(error))
         return
@@ -95,6 +102,9 @@ def _units(recording: Recording, document: dict[str, Any]) -> Iterator[Row]:
         return
     try:
         units = recording.read_units()
+    except AbsentError as error:
+        yield yellow("units", str(error))
+        return
     except RecordingError as error:
         yield red("units", str(error))
         return

@@ -64,7 +64,7 @@ class Relogged:
     ending : its last line, None where the end was not heard
     read, inferred : numbers of the presentations whose own number was heard, and was not
     unplaced : presentations of which it is not known which trial they were
-    undecided : numbers of presentations that may have been given up with their block
+    undecided : numbers of presentations that may have been given up: cut short, or with their block
     asked, answered : questions of whole presentations, and those whose answer was heard
     unexplained : words that belong to nothing
     """
@@ -131,7 +131,7 @@ def relog(plan: Plan, stretch: Stretch, reads: Sequence[Read]) -> Relogged:
         read=read,
         inferred=frozenset(one.number for one in known) - read,
         unplaced=tuple(_unplaced(stretch, every)),
-        undecided=tuple(_undecided(every)),
+        undecided=tuple(_undecided(every, trials_in(plan))),
         asked=sum(sum(one.trial.asks) for one in whole),
         answered=sum(len(one.answers) for one in whole),
         unexplained=len(stretch.own) - heard,
@@ -265,12 +265,12 @@ def _cut_short(stretch: Stretch, step: _Step, run_s: float | None) -> Iterator[_
     paused = step.marks.get("PAUSE", ())
     if not before.read.whole and (paused or run_s is not None or after.read.way in _CUT):
         yield _interrupted(stretch, before, step.marks, run_s)
-    if not step.direct or _skips(stretch, step):
-        event = Event(after.head.time_s, "INTERRUPTED", detail={"why": NOT_KNOWN})
-        yield _Entry(event.time_s, _GIVEN_UP, event)
     elif not before.complete:
         event = Event(before.codes[-1].time_s, "INTERRUPTED", detail={"why": NOT_KNOWN})
         yield _Entry(event.time_s, _INTERRUPTED, event)
+    if not step.direct or _skips(stretch, step):
+        event = Event(after.head.time_s, "INTERRUPTED", detail={"why": NOT_KNOWN})
+        yield _Entry(event.time_s, _GIVEN_UP, event)
     if after.read.way is Way.SKIP and step.direct and "SKIP" not in step.marks:
         time_s = _opened_s(stretch, step)
         yield _Entry(time_s, _GIVEN_UP, Event(time_s, "SKIP", detail={"inferred": True}))
@@ -398,27 +398,32 @@ def _unplaced(stretch: Stretch, every: Sequence[Presented]) -> Iterator[Unplaced
             yield Unplaced(head.time_s, head.number, head.code, ())
 
 
-def _undecided(every: Sequence[Presented]) -> Iterator[int]:
-    """Presentations of a pass of which it is not known whether its block was begun anew."""
-    passed: list[Presented] = []
+def _undecided(every: Sequence[Presented], n_trials: int) -> Iterator[int]:
+    """Presentations of which it is not known whether they were given up."""
+    passed: list[Presented] = []  # of this pass through the block
     doubtful: list[Trial] = []
-    for one in every:
+    for one, onward in zip(every, [*every[1:], None], strict=True):
         if not one.sure:
             doubtful += one.possible
             continue
-        yield from _perhaps_given_up(passed, doubtful, one)
+        unheard = onward is None or onward.read.way is Way.UNHEARD or not onward.sure
+        if not one.read.whole and unheard:
+            yield one.number
+        # Shown again where it is the first time that is known: its first time was not heard.
+        if one.read.way is Way.UNHEARD and one.number > n_trials:
+            doubtful.append(one.trial)
+        if passed and _perhaps_given_up(passed[-1].trial, doubtful, one):
+            yield from (each.number for each in passed)
         last = passed[-1].trial if passed else one.trial
         if one.trial.start != last.start or one.trial.number < last.number:
             passed = []
         passed, doubtful = [*passed, one], []
-    yield from _perhaps_given_up(passed, doubtful, None)
+    if passed and _perhaps_given_up(passed[-1].trial, doubtful, None):
+        yield from (each.number for each in passed)
 
 
-def _perhaps_given_up(
-    passed: Sequence[Presented], doubtful: Sequence[Trial], onward: Presented | None
-) -> Iterator[int]:
-    last = passed[-1].trial if passed else None
-    if last is None or (onward and last.start <= onward.trial.number < last.number):
-        return  # it was
-    if any(last.start <= trial.number < last.number for trial in doubtful):
-        yield from (one.number for one in passed)
+def _perhaps_given_up(last: Trial, doubtful: Sequence[Trial], onward: Presented | None) -> bool:
+    if onward and last.start <= onward.trial.number < last.number:
+        return False  # it was
+    shown = onward.trial.number if onward and onward.trial.start == last.start else last.number
+    return any(last.start <= trial.number <= shown for trial in doubtful)

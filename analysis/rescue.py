@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 import pandas as pd
 
 from analysis.align import Alignment
-from analysis.course import HELD_UP_S, SOONEST_ANSWER_S, Trial, trials_of
+from analysis.course import Trial, onsets_of, trials_of
 from analysis.gather import _own_trials
 from analysis.heard import (
     Announced,
@@ -58,8 +58,9 @@ class Rescued:
     port : of the recording, as its reader calls it
     log : as it was, times on the recording's clock, with a header that knows only what plan and
         recording know; `inferred` marks what the plan says and nobody heard
-    trials : as `analysis.gather` makes them of a log, and `inferred`: True where the number of the
-        presentation was not heard, and its trial follows from its neighbours
+    trials : as `analysis.gather` makes them of a log, with two further columns: `inferred`, the
+        number of the presentation was not heard, its trial follows from its neighbours;
+        `undecided`, it may belong to a pass through its block that was given up
     unplaced : presentations that are not in the log, for their trial cannot be told
     said : what the user should know, a sentence each
     """
@@ -101,7 +102,8 @@ class _Candidate:
         return (
             f"session {self.stretch.session} from {first_s:.1f} s:"
             f" {counted(self.numbered, 'presentation')} numbered as in the plan, {agreeing} of them"
-            f" with its codes"
+            f" with its onset; {self.reading.price:.0f} words lost or without a sense,"
+            f" {self.reading.words} heard"
         )
 
 
@@ -110,7 +112,7 @@ def rescue(events: pd.DataFrame, plan: Plan, *, session: int | None = None) -> R
 
     Parameters
     ----------
-    events : words of a recording: `time_s`, `code`, and `port` where there are several
+    events : words of a recording: `time_s`, `code`, `port`
     plan : as from `analysis.readers.plan.read_plan`
     session : which, where the recording holds several
 
@@ -134,9 +136,9 @@ def rescue(events: pd.DataFrame, plan: Plan, *, session: int | None = None) -> R
         session=chosen.stretch.session,
         port=port,
         log=log,
-        trials=_trials(log, found.inferred),
+        trials=_trials(log, found),
         unplaced=found.unplaced,
-        said=tuple(_said(plan, candidates, chosen, found)),
+        said=(*_ports(events, port), *_said(plan, candidates, chosen, found)),
     )
 
 
@@ -203,9 +205,8 @@ def write_rescued(
 
 def _busiest_port(events: pd.DataFrame, plan: Plan) -> tuple[Any, Words, list[Announced]]:
     """The port on which sessions are announced most often."""
-    ports = events["port"] if "port" in events else pd.Series("", events.index)
     found = []
-    for port, rows in events.groupby(ports, dropna=False, sort=False):
+    for port, rows in events.groupby("port", sort=False):
         words = read_words(rows["time_s"].tolist(), rows["code"].tolist(), plan)
         found.append((port, words, sessions_announced(words)))
     if not any(announced for _, _, announced in found):
@@ -215,6 +216,13 @@ def _busiest_port(events: pd.DataFrame, plan: Plan) -> tuple[Any, Words, list[An
             " program's, or the lines that name them were dead"
         )
     return max(found, key=lambda each: len(each[2]))
+
+
+def _ports(events: pd.DataFrame, port: Any) -> Iterator[str]:
+    others = [other for other in events["port"].unique() if other != port]
+    if others:
+        listed = _some([repr(other) for other in others])
+        yield f"read from port {port!r}, where sessions are announced most often; left: {listed}"
 
 
 def _candidates(words: Words, announced: Sequence[Announced], plan: Plan) -> list[_Candidate]:
@@ -230,14 +238,10 @@ def _candidates(words: Words, announced: Sequence[Announced], plan: Plan) -> lis
         others = {each.at for s in sessions if s != session for each in numbers[s]}
         evidence += [(each.at, session) for each in numbers[session] if each.at not in others]
     owner = owners(words, sorted(evidence))
-    found = []
+    onsets, found = onsets_of(trials), []
     for session in sessions:
         own = tuple(at for at, whose in enumerate(owner) if whose == session)
         names = tuple(each for each in announced if each.number == session)
-        onsets: dict[str, float] = {}
-        for trial in trials.values():
-            least_s = min(trial.lengths_s[0], onsets.get(trial.codes[0], HELD_UP_S))
-            onsets[trial.codes[0]] = SOONEST_ANSWER_S if trial.asks[0] else least_s
         before, heads = heads_of(words, own, numbers[session], onsets)
         stretch = Stretch(words, session, own, before, tuple(heads), names)
         found.append(_candidate(plan, trials, stretch))
@@ -256,15 +260,17 @@ def _chosen(candidates: Sequence[_Candidate], plan: Plan, session: int | None) -
     asked = [c for c in candidates if session in (None, c.stretch.session)]
     following = [candidate for candidate in asked if candidate.follows]
     if not asked:
-        raise AnalysisError(f"session {session} is not announced in the recording:\n{listed}")
+        raise AnalysisError(
+            f"session {session} is not announced in the recording, which has\n{listed}"
+        )
     if not following:
-        which = "no session of the recording" if session is None else f"session {session} does not"
-        verb = "follows" if session is None else "follow"
-        raise AnalysisError(f"{which} {verb} the plan {plan['name']!r}:\n{listed}")
+        none = (
+            "no session here follows" if session is None else f"session {session} does not follow"
+        )
+        raise AnalysisError(f"{none} plan {plan['name']!r}; the recording has\n{listed}")
     if len(following) > 1:
         raise AnalysisError(
-            f"several sessions of the recording follow the plan {plan['name']!r}; say which one is"
-            f" meant:\n{listed}"
+            f"several sessions follow plan {plan['name']!r}; say which one is meant:\n{listed}"
         )
     return following[0]
 
@@ -272,7 +278,7 @@ def _chosen(candidates: Sequence[_Candidate], plan: Plan, session: int | None) -
 # What it comes to --------------------------------------------------------------------------------
 
 
-def _trials(log: SessionLog, inferred: frozenset[int]) -> pd.DataFrame:
+def _trials(log: SessionLog, found: Relogged) -> pd.DataFrame:
     """The trial table, as of any log."""
     coded = [event for event in log.events if event.code is not None]
     clock = _OnItsOwnClock(
@@ -282,7 +288,10 @@ def _trials(log: SessionLog, inferred: frozenset[int]) -> pd.DataFrame:
     trials = _own_trials(log, cast(Alignment, clock))
     if trials.empty:
         return trials
-    return trials.assign(inferred=trials["presentation"].isin(inferred))
+    number = trials["presentation"]
+    return trials.assign(
+        inferred=number.isin(found.inferred), undecided=number.isin(found.undecided)
+    )
 
 
 def _said(
@@ -337,7 +346,7 @@ def _not_known(found: Relogged) -> Iterator[str]:
         )
     if found.undecided:
         numbers = _some([str(number) for number in found.undecided])
-        yield f"kept, but perhaps given up with their block: presentations {numbers}"
+        yield f"kept, but perhaps given up when they were shown: presentations {numbers}"
 
 
 # Files -------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ _NUMBERED = 4  # ... and a number that arrived whole
 _NO_BEGINNING = 5  # a presentation of which neither onset nor number was heard
 _HELD_S = 1.0  # shortest pause
 _HALF_FRAME_S = 0.008
-_SHORTEST_S = 0.15  # shortest presentation, cut short
+_SHORTEST_S = 0.15  # what onset and number take
 _RUN_UP_S = 1.0  # longest empty screen before a trial that sounds
 _GO_ON = frozenset({"RESUME", "SKIP", "REPEAT"})
 # After these nothing is shown until another mark.
@@ -275,8 +275,7 @@ class _Retracing:
         start = self._trials[state.trial].start
         for first, last in ((start, state.trial - 1), (state.trial, stop - 1)):
             for to in range(max(first, before), last + 1):
-                hidden_s = self._shortest_s[to - 1] - self._shortest_s[first]
-                if to > first + _HIDDEN and hidden_s * (1 - DRAWN_OUT) - EARLY_S > room_s:
+                if to > first + _HIDDEN and self._needed_s(first, to - 1) > room_s:
                     break
                 yield to
 
@@ -285,27 +284,35 @@ class _Retracing:
         if not state.trial:
             return _UNHEARD
         first = state.trial if to > state.trial else self._trials[state.trial].start - 1
-        hidden_s = self._shortest_s[to - 1] - self._shortest_s[first] if to > first else 0.0
-        if again:
-            hidden_s += _HELD_S + (_SHORTEST_S if to > state.trial else 0.0)
-        if room_s > hidden_s * (1 - DRAWN_OUT) - EARLY_S:
+        last = to if again and to > state.trial else to - 1  # the last that was not heard to begin
+        if room_s > self._needed_s(first, last):
             return _SILENCE
-        return _UNHEARD * max(1, to - first - 1 + again)
+        return _UNHEARD * max(1, last - first)
+
+    def _needed_s(self, first: int, last: int) -> float:
+        """What a silence must last to hide the trials from one to another, and how the last began;
+        what follows of that may be heard."""
+        whole_s = self._shortest_s[last - 1] - self._shortest_s[first] if last > first else 0.0
+        return _SHORTEST_S + whole_s * (1 - DRAWN_OUT) - EARLY_S
 
     def _room_s(self, state: _State, j: int) -> float:
-        """The longest silence before beginning `j` in which something may have been shown."""
+        """The longest time before beginning `j` in which something may have been shown unheard.
+
+        A stray code in it says little: bursts may follow each other.
+        """
         if not state.trial:
             return 0.0
-        followed = self._follow(state.trial, state.head, j)
-        _, marks = self._between(state.head, j)
-        after = [at for at in marks if self._time_s[at] > followed.last_s]
-        heard = [(self._name[at], self._time_s[at]) for at in after]
+        followed, (_, marks) = (
+            self._follow(state.trial, state.head, j),
+            self._between(state.head, j),
+        )
+        heard = [(self._name[at], self._time_s[at]) for at in marks]
         since_s, stands, room_s = followed.over_s, False, 0.0
         for name, time_s in (*heard, ("", self._heads[j].time_s)):
-            if not (stands and name in MARKS):
-                room_s = max(room_s, time_s - since_s)
-            since_s = time_s + (_HELD_S if name in _GO_ON else 0.0)
-            stands = name in _STANDSTILL
+            if time_s > followed.last_s:
+                room_s = max(room_s, 0.0 if stands and name else time_s - since_s)
+                since_s = time_s + (_HELD_S if name in _GO_ON else 0.0)
+                stands = name in _STANDSTILL
         return room_s
 
     # Prices -----------------------------------------------------------------------------

@@ -163,7 +163,9 @@ def minute_votes(log: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
     )
     most = table.groupby("minute")["share"].transform("max")
     first = ~table.assign(top=table["share"] == most).duplicated(["minute", "top"])
-    return table.assign(best=(table["share"] == most) & first).drop(columns="minute")
+    return table.assign(best=(table["share"] == most) & first)[rows >= FEWEST_VOTES].drop(
+        columns="minute"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -265,7 +267,8 @@ def _best_vote(log: Words, words: Words, minute: Integers) -> tuple[int, int]:
     if not len(votes):
         return 0, len(log)
     rows = np.bincount(minute)[votes.minute]
-    best = int(np.argmax(votes.votes / rows))
+    # The last minute may have a handful of rows, which prove nothing.
+    best = int(np.argmax(votes.votes / np.maximum(rows, MINUTE_ROWS)))
     return round(votes.votes[best]), int(rows[best])
 
 

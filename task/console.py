@@ -191,11 +191,17 @@ def say_rows(rows: Sequence[Any], document: Mapping[str, Any] | None) -> None:
 
 
 def say_codes(table: Any) -> None:
-    """Counts by code, as a table."""
+    """Counts by code, as a table: those of which something is missing, too much, or misplaced."""
+    odd = table[table[["by_place", "lost", "unexpected"]].any(axis=1)]
+    whole = len(table) - len(odd)
+    if whole:
+        console.print(f"{whole} codes are all there" + (", of the others:" if len(odd) else ""))
+    if odd.empty:
+        return
     shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name in ("code", *table.columns):
         shown.add_column(name.replace("_", " "), justify="left" if name == "name" else "right")
-    for code, row in table.iterrows():
+    for code, row in odd.iterrows():
         cells = [str(code), *(escape(str(value)) if value else "" for value in row)]
         shown.add_row(*cells)
     console.print(shown)

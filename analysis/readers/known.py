@@ -88,9 +88,9 @@ ANALOG = (
     Reader(".csv or .wav", traces.recognises, traces.read_trace, traces.channels),
 )
 LOGS = (
-    Reader("session folder of this program", session_log.recognises, session_log.read_log),
+    Reader("a session folder of this program", session_log.recognises, session_log.read_log),
     Reader("text of time;code;note;", lab_log.recognises, lab_log.read_log),
-    Reader("table with named columns", tables.recognises, tables.read_log),
+    Reader("a table with named columns", tables.recognises, tables.read_log),
 )
 
 

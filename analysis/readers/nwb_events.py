@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from analysis.readers import hdf5, nwb_file, nwb_series
 from analysis.readers.nwb_file import Typed
-from task.contract.errors import RecordingError
+from task.contract.errors import AbsentError, RecordingError
 
 _SAYS_CODES = frozenset(
     [
@@ -83,7 +83,7 @@ def read_events(path: Path) -> pd.DataFrame:
         found = [port for typed in groups for port in _ports(typed) if len(port.code)]
         ports = [port for port in found if port.said] or found or list(_edges(groups))
         if not ports:
-            raise RecordingError(
+            raise AbsentError(
                 f"{path}: holds no events: no table of events, no series of codes with times, no"
                 f" signal of two levels{_notes(groups)}"
             )

@@ -19,7 +19,7 @@ from analysis.readers import hdf5, nwb_file
 from analysis.readers.nwb_traces import electrodes
 from analysis.readers.nwb_waveforms import waveforms_of
 from analysis.recording import MULTI, SINGLE, Unit, Units, Waveforms, collect_units
-from task.contract.errors import RecordingError
+from task.contract.errors import AbsentError, RecordingError
 
 TABLE = "units"
 _LABELS = ("unitname", "name", "label")
@@ -70,7 +70,7 @@ def read_units(path: Path) -> Units:
 def _table(file: h5py.File) -> h5py.Group:
     table = hdf5.child(file, TABLE)
     if not isinstance(table, h5py.Group):
-        raise RecordingError(f"{file.filename}: holds no table of units")
+        raise AbsentError(f"{file.filename}: holds no table of units")
     return table
 
 

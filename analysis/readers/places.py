@@ -7,6 +7,7 @@ one folder are kept apart by a column `file`; units are looked for in the folder
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -23,7 +24,7 @@ from analysis.readers.known import (
 )
 from analysis.recording import Units
 from analysis.trace import Trace
-from task.contract.errors import RecordingError
+from task.contract.errors import AbsentError, RecordingError
 
 DEEPEST = 3  # folders below the recording's, in which sorters leave their results
 MOST_FOLDERS = 2_000  # more is no recording's folder
@@ -64,13 +65,11 @@ class Recording:
         """
         if not self.events:
             raise RecordingError(f"{self.path}: holds no events ({systems(EVENTS)})")
-        tables = [found.reader.read(found.path) for found in self.events]
+        tables: list[tuple[str, pd.DataFrame]] = _present(self.events)
         if len(tables) == 1:
-            only: pd.DataFrame = tables[0]
-            return only
-        named = [t.assign(file=f.path.name) for t, f in zip(tables, self.events, strict=True)]
-        together: pd.DataFrame = pd.concat(named, ignore_index=True)
-        return together
+            return tables[0][1]
+        named = [table.assign(file=name) for name, table in tables]
+        return pd.concat(named, ignore_index=True)
 
     def read_units(self) -> Units:
         """Sorted units.
@@ -82,11 +81,14 @@ class Recording:
         """
         if not self.units:
             raise RecordingError(f"{self.path}: holds no units ({systems(UNITS)})")
+        recorders = all(found.reader in RECORDERS for found in self.units)
+        present: list[tuple[str, Units]] = _present(self.units) if recorders else []
+        if len(present) == 1:
+            return present[0][1]
         if len(self.units) > 1:
             places = ", ".join(self._named(found) for found in self.units)
             raise RecordingError(f"{self.path}: holds units in several places ({places}); name one")
-        found = self.units[0]
-        units: Units = found.reader.read(found.path)
+        units: Units = self.units[0].reader.read(self.units[0].path)
         return units
 
     def read_analog(self, channel: str) -> Trace:
@@ -111,6 +113,25 @@ class Recording:
     def _named(self, found: Found) -> str:
         inside = found.path.relative_to(self.path) if found.path != self.path else found.path
         return f"{inside.as_posix()}: {found.reader.system}"
+
+
+def _present(places: Sequence[Found]) -> list[tuple[str, Any]]:
+    """What the files hold, by their names; those that hold nothing of it are left out.
+
+    Raises
+    ------
+    RecordingError
+        If a file is damaged, or all of them hold nothing.
+    """
+    read, absent = [], None
+    for found in places:
+        try:
+            read.append((found.path.name, found.reader.read(found.path)))
+        except AbsentError as error:
+            absent = error
+    if absent and not read:
+        raise absent
+    return read
 
 
 def channels_of(found: Found) -> tuple[str, ...]:

@@ -15,7 +15,9 @@ _BEYOND = 10**12  # seconds, presentations: no clock and no session counts as fa
 
 def recognises(path: Path) -> bool:
     """Whether this is a session folder, or its log."""
-    return path.is_dir() or path.suffix == Path(sessionlog.LOG_NAME).suffix
+    if path.is_dir():
+        return (path / sessionlog.LOG_NAME).exists()
+    return path.suffix == Path(sessionlog.LOG_NAME).suffix
 
 
 def read_log(path: Path) -> pd.DataFrame:

@@ -72,5 +72,9 @@ class RecordingError(UserError):
     """A recording cannot be read."""
 
 
+class AbsentError(RecordingError):
+    """A sound file holds nothing of what was asked for."""
+
+
 class AnalysisError(UserError):
     """What was asked cannot be computed from these data."""

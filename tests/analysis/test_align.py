@@ -363,7 +363,7 @@ def test_numbers_that_cannot_be_read_are_not_passed_over() -> None:
     assert str(refused) == (
         "log and recording cannot be aligned: codes and times agree, but of 600 numbered rows 0"
         " have a word with the same number and 0 one with another; see that the words with the"
-        " numbers, 128 and above, are recorded too; to go on all the same, accept 'numbers' by name"
+        " numbers, 128 and above, are recorded too; to go on all the same: --accept numbers"
     )
     found = align(session.sent, session.seen.drop(columns="trial"))
     assert session.off_s(found).max() < TRUE_S
@@ -376,7 +376,7 @@ def test_fixed_rate_without_numbers_is_refused() -> None:
         "log and recording cannot be aligned: the best clock explains 603 rows, but one that is off"
         " by more than 14 ms explains 594: the words come too regularly to tell the two apart; name"
         " the port, or the stretch of the recording, that holds this run alone; to go on all the"
-        " same, accept 'rival' by name"
+        " same: --accept rival"
     )
 
 
@@ -392,7 +392,7 @@ def test_too_much_drift_is_named() -> None:
     assert str(refusal(session.sent, session.seen)) == (
         "log and recording cannot be aligned: the clocks drift apart by +700 ppm, more than the 550"
         " that a sound pair of clocks may; check the sampling rate from which the recording's times"
-        " were computed; to go on all the same, accept 'drift' by name"
+        " were computed; to go on all the same: --accept drift"
     )
 
 

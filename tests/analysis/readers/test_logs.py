@@ -331,8 +331,10 @@ def test_an_event_that_is_damaged_is_named(
 
 
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "session.jsonl"
-    assert refusal(tmp_path) == f"{path}: cannot be read: No such file or directory"
+    assert refusal(tmp_path) == (
+        f"{tmp_path}: is nothing that can be read here; known are a session folder of this program,"
+        " text of time;code;note;, a table with named columns"
+    )
 
 
 # Neither -----------------------------------------------------------------------------------------
@@ -342,8 +344,8 @@ def test_a_file_of_no_known_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.xlsx"
     path.write_bytes(b"PK")
     assert refusal(path) == (
-        f"{path}: is nothing that can be read here; known are session folder of this program, text"
-        " of time;code;note;, table with named columns"
+        f"{path}: is nothing that can be read here; known are a session folder of this program,"
+        " text of time;code;note;, a table with named columns"
     )
     absent = tmp_path / "absent.txt"
     assert refusal(absent) == f"{absent}: cannot be read: No such file or directory"
