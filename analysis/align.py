@@ -185,6 +185,7 @@ def align(
     sent_code, seen_code = (table["code"].to_numpy(np.int64) for table in (sent, seen))
     lost = np.flatnonzero(~measured & (sent_code > 0))
     unsent = _unsent(words, pairs, expected_s).place
+    unsent = unsent[(seen_code[unsent] & mask) > 0]  # of a stuck line they are its rests
     return Alignment(
         pairs,
         pd.Series(time_s, sent.index, name="time_s"),

@@ -20,6 +20,7 @@ EVERY = (1 << WIDTH) - 1
 FEWEST_WORDS = 5  # that must have been able to show what a line does
 ALWAYS = 0.9  # of the words: a line is dead or stuck
 LEAST_DIVERSITY = 0.75  # of what the codes had: fewer, and chance finds words anywhere
+LIFTED = 0.1  # more of the words have a stuck line than of the rows
 LIKELY = 0.9  # of the rows that look alike without the faulty lines
 SOMETIMES = 0.03  # of the words: a line floats
 
@@ -129,7 +130,8 @@ def find_lines(arrived: Mapping[tuple[int, int], int]) -> Lines:
 def suspects(sent: Integers, seen: Integers) -> Iterator[Lines]:
     """What the lines may have done, the likeliest first, before any word is found.
 
-    Only lines whose leaving out turns words that the log does not know into words that it knows.
+    Only lines that are never or nearly always up, or whose leaving out turns words that the log
+    does not know into words that it knows.
 
     Parameters
     ----------
@@ -138,7 +140,8 @@ def suspects(sent: Integers, seen: Integers) -> Iterator[Lines]:
     used = int(np.bitwise_or.reduce(sent))
     junk = tuple(b for b in _bits() if not used & b and np.any(seen & b))
     dead = tuple(b for b in _bits() if used & b and not np.any(seen & b))
-    stuck = tuple(b for b in _bits() if used & b and np.mean((seen & b) > 0) > ALWAYS)
+    up = {b: float(np.mean((seen & b) > 0) - np.mean((sent & b) > 0)) for b in _bits() if used & b}
+    stuck = tuple(b for b, more in up.items() if np.mean((seen & b) > 0) > ALWAYS and more > LIFTED)
     tried = {EVERY}
     whole = [Lines(floating=junk), Lines(dead, stuck, junk), Lines(dead, (), junk)]
     single = [Lines(floating=(*junk, bit)) for bit in _bits() if used & bit]
@@ -146,7 +149,8 @@ def suspects(sent: Integers, seen: Integers) -> Iterator[Lines]:
     for lines in (*whole, *single):
         if lines.mask in tried or not tells_apart(sent, lines):
             continue
-        if np.isin(seen & lines.mask, sent & lines.mask).mean() >= known + SOMETIMES:
+        constant = bool(lines.dead or lines.stuck)
+        if constant or np.isin(seen & lines.mask, sent & lines.mask).mean() >= known + SOMETIMES:
             tried.add(lines.mask)
             yield lines
 

@@ -112,10 +112,10 @@ def _runs(trials: Mapping[int, Trial], trial: Trial, *, keeps: bool) -> Iterator
     later = _later_block(trials, trial) or trial
     after = {trial.number + 1} & set(trials)
     starts = {trial.start, later.start}
+    for to in after | starts:  # first, for of two readings at one price the first is taken
+        yield Move(to, Way.RUN, _NEW_RUN, _BEFORE_RUN, whole=True)
     for to in {trial.number} | starts | (after if keeps else set()):
         yield Move(to, Way.RUN, _NEW_RUN, _BEFORE_RUN, whole=False)
-    for to in after | starts:
-        yield Move(to, Way.RUN, _NEW_RUN, _BEFORE_RUN, whole=True)
 
 
 def _later_block(trials: Mapping[int, Trial], trial: Trial) -> Trial | None:
