@@ -169,7 +169,7 @@ def align(
     expected_s = inferred_s[log.place]
     evidence = _weigh(log, words, match, expected_s, tick_s)
     evidence = replace(evidence, overridden=judge(evidence, accept))
-    placed, doubt_s = find_places(log, words, match.word, expected_s)
+    placed, doubt_s = find_places(log, words, match.word, expected_s, match.tolerance_s)
     uncertainty_s[log.place] += doubt_s
     pairs = _pairs(log, words, match.word, placed, expected_s)
     runs = _runs(log, match.word, expected_s, words)
@@ -215,11 +215,12 @@ def align(
 def _weigh(log: Words, words: Words, match: Match, expected_s: Times, tick_s: float) -> Evidence:
     numbers = agreeing(log, words, match.word)
     found = match.word >= 0
+    moved = replace(log, time_s=expected_s)
     return Evidence(
         rows=len(log),
         heard=int(heard(words, expected_s).sum()),
         matched=int(found.sum()),
-        rival=rival_rows(replace(log, time_s=expected_s), words, match.tolerance_s),
+        rival=rival_rows(moved, words, match.tolerance_s, int(found.sum())),
         numbered=int((log.number[found] > 0).sum()),
         agreeing=int((numbers > 0).sum()),
         contradicting=match.contradicted,

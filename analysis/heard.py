@@ -190,10 +190,10 @@ def heads_of(
             number = known.get(at)
             said = number.words if number else (at, *_payload(words, at, _TRIAL_WORDS))
             heads[-1:] = _numbered(words, heads[-1:], number, said, onsets)
-        elif name and name != SWEEP and heads:
+        elif name and heads:
             last = heads[-1]
             heads[-1] = Head(last.time_s, last.code, last.number, last.words, (*last.tail, at))
-        elif name and name != SWEEP:
+        elif name:
             before.append(at)
     return tuple(before), heads
 

@@ -45,6 +45,7 @@ MOVED_SHARE = 0.2  # of a minute's rows: the recording may end in it
 PAUSE_S = 60.0  # longer, and what follows is another run's
 # A clock is believed if
 LEAD_ROWS = 20  # the best rival explains this many rows fewer ...
+MOST_RIVAL = 0.8  # ... this share of its own at most ...
 LEAD_SIGMAS = 5.0  # ... and this many standard deviations of the number of rows lost
 
 
@@ -104,6 +105,9 @@ def find_match(log: Words, words: Words, tick_s: float) -> Match:
         if settled is None:
             break
         placed, clock = _refine(log, words, _Placed(*settled), step_s)
+    if placed.part[-1]:
+        placed = _proven_parts(log, words, placed, clock, step_s)
+        clock = _fit(log, words, placed, step_s)
     other = agreeing(log, words, placed.word) < 0
     believed = _believable(log, words, placed.word, clock) & ~other
     word = np.where(believed, placed.word, -1)
@@ -113,19 +117,25 @@ def find_match(log: Words, words: Words, tick_s: float) -> Match:
 def clear_lead(explained: int, rival: int, rows: int, least: int = LEAD_ROWS) -> bool:
     """Whether a clock explains clearly more of some rows than its best rival.
 
-    Words are lost at random, so the lead must exceed what that makes of two equal clocks.
+    Words are lost at random, so the lead must exceed what that makes of two equal clocks; and where
+    a task comes so regularly that a rival explains most, a jump of the clock would go unseen.
     """
     lead, lost = explained - rival, max(rows - explained, 0)
-    return lead >= max(least, LEAD_SIGMAS * math.sqrt(lost))
+    clear = lead >= max(least, LEAD_SIGMAS * math.sqrt(lost))
+    return clear and rival <= MOST_RIVAL * explained
 
 
-def rival_rows(log: Words, words: Words, tolerance_s: float) -> int:
+def rival_rows(log: Words, words: Words, tolerance_s: float, explained: int) -> int:
     """How many rows the best clock that is off can explain.
 
     The times of the log are those of the recording already; offsets within four tolerances of zero
     are no rivals.
+
+    Parameters
+    ----------
+    explained : rows that the clock explains which is challenged
     """
-    rivals = rival_times(log, words, 2 * tolerance_s)
+    rivals = rival_times(log, words, 2 * tolerance_s, explained / max(len(log), 1))
     found = [nearest_words(log, words, [Stretch(0, rival)], tolerance_s)[0] for rival in rivals]
     return max((int((gain(log, words, word) > 0).sum()) for word in found), default=0)
 
@@ -236,7 +246,7 @@ def _spread_s(log: Words, words: Words, word: Integers, near_s: float) -> float:
     offset = words.time_s[word[rows]] - log.time_s[rows]
     off_s = np.sort(np.abs(offset - median_filter(offset, NEIGHBOURS, mode="nearest")))
     chance_hz = (off_s > ANCHOR_S / 2).sum() / (ANCHOR_S / 2)
-    width_s = np.arange(1, 16) * STEP_BIN_S
+    width_s = np.arange(1, 12) * STEP_BIN_S  # no log was met that steps by more than 10 ms
     own = np.searchsorted(off_s, width_s) - chance_hz * width_s
     every = len(off_s) - chance_hz * ANCHOR_S
     spread_s = float(width_s[int(np.argmax(own >= SPREAD_SHARE * every))])
@@ -385,11 +395,33 @@ def _prove(log: Words, words: Words, step_s: float, least: int) -> _Placed | Non
     run = np.arange(matched[0], matched[-1] + 1)
     moved = replace(log[run], time_s=expected_s[run])
     explained = int((gain(moved, words, placed.word[run]) > 0).sum())
-    rival = rival_rows(moved, words, _tolerance_s(step_s))
+    rival = rival_rows(moved, words, _tolerance_s(step_s), explained)
     lead = LEAD_ROWS if least == FEWEST_ROWS else LEAD_MOVED
     if not clear_lead(explained, rival, len(run), lead):
         return None
     return _recover(log, words, placed, step_s)
+
+
+def _proven_parts(
+    log: Words, words: Words, placed: _Placed, clock: Clock, step_s: float
+) -> _Placed:
+    """Words without those of parts, between two jumps, that another clock explains as well."""
+    expected_s, _ = clock.infer(log.time_s, np.arange(len(log)))
+    word = placed.word.copy()
+    for part in range(int(placed.part[-1]) + 1):
+        matched = np.flatnonzero((placed.part == part) & (word >= 0))
+        if not len(matched):
+            continue
+        rows = np.arange(matched[0], matched[-1] + 1)
+        before, after = word[: rows[0]], word[rows[-1] + 1 :]
+        inside = np.arange(before.max(initial=-1) + 1, after[after >= 0].min(initial=len(words)))
+        moved = replace(log[rows], time_s=expected_s[rows])
+        rival = rival_rows(moved, words[inside], _tolerance_s(step_s), len(matched))
+        if not clear_lead(len(matched), rival, len(rows), LEAD_MOVED):
+            word[rows] = -1
+    if (word >= 0).sum() < FEWEST_ROWS:
+        return placed
+    return replace(placed, word=word)
 
 
 # What is no better than chance

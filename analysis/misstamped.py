@@ -14,12 +14,13 @@ from analysis.voting import Integers, Words
 
 PLACED_ROWS = 10  # in a longer gap neighbours say little
 MISSTAMP_S = 1.5  # the largest error of single stamps met in old logs is 1.001 s
-BOUNCE_S = 0.1  # where one word is missing, this soon after it comes the same word, bouncing
+BOUNCE_S = 0.01  # where one word is missing, this soon after it comes the same word, bouncing
+SETTLING_S = 0.03  # a slow line settles within this: another word first, then the row's own
 CHANCE_PLACED = 0.05  # rows misplaced that may be expected in a whole log
 
 
 def find_places(
-    log: Words, words: Words, word: Integers, expected_s: Times
+    log: Words, words: Words, word: Integers, expected_s: Times, tolerance_s: float
 ) -> tuple[Integers, Times]:
     """Words of rows that were stamped wrongly, found between the neighbours of the row.
 
@@ -38,16 +39,27 @@ def find_places(
     how far the row is off if a word that was not believed is its own after all, s, (n_rows,)
     """
     placed = np.full(len(log), -1)
+    unsent = np.setdiff1d(np.arange(len(words)), word)
     off_s, gap_s = np.zeros(len(log)), np.zeros(len(log))
     for missing, there, length_s in _gaps(words, word, expected_s):
         gap_s[missing] = length_s
         rows, inside = _same_sequence(log, missing, words, there)
         away_s = np.abs(words.time_s[inside] - expected_s[rows])
+        if _replaced(words, unsent, expected_s[rows[away_s > SETTLING_S]], tolerance_s):
+            continue
         if np.all(away_s < MISSTAMP_S) and np.all(agreeing(log[rows], words, inside) >= 0):
             placed[rows], off_s[rows] = inside, away_s
     if _placed_by_chance(log, words, word, placed, gap_s) > CHANCE_PLACED:
         return np.full(len(log), -1), off_s
     return placed, np.zeros(len(log))
+
+
+def _replaced(words: Words, unsent: Integers, expected_s: Times, tolerance_s: float) -> bool:
+    """Whether an unsent word stands where one of the rows is expected: that is the row's own word,
+    changed on its way, and its stamp was right."""
+    times_s = words.time_s[unsent]
+    first = np.searchsorted(times_s, expected_s - tolerance_s)
+    return bool((first < np.searchsorted(times_s, expected_s + tolerance_s, side="right")).any())
 
 
 def _gaps(

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from analysis.course import Trial
+from analysis.heard import SWEEP
 
 _NONE = frozenset[str]()
 _HELD = frozenset({"PAUSE", "RESUME"})
-_NEW_RUN = frozenset({"RUN_START", "SESSION", "BLOCK_START"})
+_NEW_RUN = frozenset({SWEEP, "RUN_START", "SESSION", "BLOCK_START"})
 _BEFORE_RUN = frozenset(
     {
         *("PAUSE", "RESUME", "REPEAT", "SKIP", "STOP", "RUN_END"),
         *("BLOCK_END", "PRACTICE_START", "PRACTICE_END"),
     }
 )
-ALWAYS = frozenset({"GAP", "NOTE"})  # the trigger box came back, somebody wrote a note
+ALWAYS = frozenset({"GAP", SWEEP, "NOTE"})  # the trigger box came back, somebody wrote a note
 MARKS = _NEW_RUN | _BEFORE_RUN | ALWAYS
 
 

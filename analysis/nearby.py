@@ -19,6 +19,7 @@ from analysis.voting import Integers, Words
 SILENCE_S = 5.0  # no word at all within this: the recording was off, which proves nothing
 HAND_OVER_ROWS = 2  # so few lost words must not decide where a clock jumped
 USUAL_ROWS = 4  # that a jump must explain more, where the log's interval is one of the task's own
+SURE_ROWS = 4  # in between that are taken from the only clock that offers a word
 RARE = 0.02  # of the rows: payload, answers
 USUAL_TIMES = 2  # as often it must be met elsewhere
 MARGIN_S = 0.5  # about the words of a code
@@ -105,7 +106,7 @@ def _hand_over(
     And the row from which it is the other's.  They hand over where most rows are explained, rather
     at an interval of the log that the task does not have than at one that it has.  Where several
     places are about equally good, rows in between have a word only where nothing speaks for
-    another: both clocks mean the same, or nowhere in between does each of them offer one.
+    another: both clocks mean the same, or they are few and only one clock offers any.
     """
     gained = np.concatenate([[0], np.cumsum(gain(log, words, _once(before)))])
     missed = np.concatenate([[0], np.cumsum(gain(log, words, _once(after)))])
@@ -114,7 +115,8 @@ def _hand_over(
     row = np.arange(len(log))
     either = np.where(before < 0, after, np.where(after < 0, before, -1))
     between = (row >= best[0]) & (row < best[-1])
-    if np.any(between & (before >= 0) & (after >= 0) & (before != after)):
+    apart = np.any(between & (before >= 0) & (after >= 0) & (before != after))
+    if apart or between.sum() > SURE_ROWS:
         either = np.full(len(log), -1)
     certain = np.where(row < best[0], before, np.where(row >= best[-1], after, either))
     change = int(best[np.argmax(score[best])])

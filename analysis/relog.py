@@ -199,9 +199,6 @@ def _marks(plan: Plan, stretch: Stretch, every: Sequence[Presented]) -> Iterator
         for word, value in zip(announced.get(at, ()), payload, strict=False):
             event = Event(words.time_s[word], "SESSION", value)
             yield _Entry(event.time_s, _CODE, event)
-    for at in stretch.own:
-        if words.name[at] == SWEEP:
-            yield _heard(plan, stretch, at)
 
 
 def _explained(

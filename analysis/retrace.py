@@ -15,7 +15,7 @@ from math import ceil, inf, log
 from typing import Any, NamedTuple
 
 from analysis.course import DRAWN_OUT, EARLY_S, HELD_UP_S, LATE_S, Trial, moments, trials_of
-from analysis.heard import Head, Stretch
+from analysis.heard import SWEEP, Head, Stretch
 from analysis.moves import MARKS, Move, Way, moves
 
 LOST_TOGETHER = 1e-5  # odds at which a reading is no longer thought possible
@@ -36,7 +36,9 @@ _SHORTEST_S = 0.15  # what onset and number take
 _RUN_UP_S = 1.0  # longest empty screen before a trial that sounds
 _GO_ON = frozenset({"RESUME", "SKIP", "REPEAT"})
 # After these nothing is shown until another mark.
-_STANDSTILL = frozenset({"PAUSE", "STOP", "RUN_END", "BLOCK_END", "PRACTICE_END"})
+_STANDSTILL = frozenset(
+    {"PAUSE", "STOP", "RUN_END", "BLOCK_END", "PRACTICE_END", "SESSION", "RUN_START", SWEEP}
+)
 _OPENING = frozenset({"SESSION", "BLOCK_START", "RUN_START"})
 
 

@@ -124,13 +124,18 @@ def guess_times(log: Words, words: Words, share: float = VOTE_SHARE) -> Times:
     return _times(chain, log.time_s, drift)
 
 
-def rival_times(log: Words, words: Words, width_s: float) -> list[Times]:
+def rival_times(log: Words, words: Words, width_s: float, share: float = 1.0) -> list[Times]:
     """Where each row could be as well, by clocks that are off, each (n_rows,).
 
     The times of the log are those of the recording already.  Rivals are the chain of votes that is
     best if offsets below two widths are left out, and the whole log shifted by a constant.
+
+    Parameters
+    ----------
+    share : of the rows that are explained, and of which a rival must have a good part
     """
-    rivals = [log.time_s + shift for shift in _shifts(log, words, width_s)]
+    shifts = _shifts(log, words, width_s, SHIFT_SHARE * share)
+    rivals = [log.time_s + shift for shift in shifts]
     votes = _vote(log, words, _minutes(log.time_s), width_s, beyond_s=2 * width_s)
     if len(votes):
         chain = _chain(votes, width_s, 0.0, STEADY_PPM * 1e-6)
@@ -306,12 +311,12 @@ def _pairs(log: Words, words: Words) -> tuple[Integers, Times]:
     return row, words.time_s[nth] - log.time_s[row]
 
 
-def _shifts(log: Words, words: Words, width_s: float) -> Times:
+def _shifts(log: Words, words: Words, width_s: float, share: float) -> Times:
     """Constant shifts of the whole log that put many of its rows on words of the same key."""
     sample = log[np.arange(0, len(log), max(1, len(log) // SHIFT_VOTERS))]
     shift = np.sort(_pairs(sample, words)[1])
     shift = shift[np.abs(shift) >= 2 * width_s]
-    many, votes = _crowded(shift, width_s, math.ceil(SHIFT_SHARE * len(sample)))
+    many, votes = _crowded(shift, width_s, max(2, math.ceil(share * len(sample))))
     # Of shifts about equally good the smallest: a regular stream then loses least at its ends.
     tenths = 10 * votes // len(sample) - np.abs(shift[many]) / (2 * np.ptp(words.time_s) + 1)
     best = _peaks(shift[many], tenths, np.zeros_like(many), width_s, SHIFTS)

@@ -3,7 +3,7 @@
 Sessions are drawn by `faulty.simulate`, each from a seed of its own, and aligned.  A match is wrong
 if its word lies more than 5 ms from where the row's own word was recorded, or would have been.
 Where the log's clock steps by 10 ms its own stamps are off by more: there a match is wrong if it is
-off by more than a step, and those off by 5 ms to a step are counted apart.
+off by more than a step and its tenth, and those off by less are counted apart.
 Recall is the share of the words that are in the recording as they were sent (or else changed by a
 dead or floating line) which were found.  Inferred times are not judged where nothing can tell them:
 of rows stamped wrongly, and of those between two settings of the log's clock from which fewer than
@@ -42,6 +42,7 @@ PROCESSES = 2
 CHUNK = 10
 TOLD_EVERY = 100
 WRONG_S = 0.005
+STEP_SHARE = 1.1  # of a step of the log's clock, by which its stamps are off
 STRETCH_WORDS = 30
 # What is clear without numbers
 RIVAL_S = 0.02
@@ -135,7 +136,7 @@ _NOTHING: dict[str, Any] = {
 
 def _measures(session: Session, found: Alignment) -> dict[str, Any]:
     off_s = _off_s(session, found)
-    wrong = ~(off_s <= max(WRONG_S, session.tick_s))
+    wrong = ~(off_s <= max(WRONG_S, STEP_SHARE * session.tick_s))
     right = np.zeros(len(session.sent), bool)
     right[found.pairs["sent"].to_numpy()[~wrong]] = True
     there = session.whole | session.altered

@@ -502,10 +502,9 @@ def _another(kind: str, drawn: _Drawn) -> Run:
 
 
 def _aborted(words: int, drawn: _Drawn) -> Run:
-    """The same session begun before, under its own number or another."""
+    """The same task begun before; what numbers its sessions gave it another number."""
     rng = drawn.rng
-    number = drawn.number if rng.random() < 0.5 else int(rng.integers(MAX_SESSION))
-    run = perform(numbered(drawn.script, number), rng)
+    run = perform(numbered(drawn.script, int(rng.integers(MAX_SESSION))), rng)
     stop = max(1, round(drawn.strength("aborted start") * words))
     return Run(run.time_s[:stop], run.code[:stop])
 
