@@ -80,13 +80,9 @@ def at_light(aligned: Alignment, patch: PatchLight) -> Alignment:
         time_s[row] += np.where(known, late_s, usual_s)
         measured[row] &= known
         uncertainty_s[row] = np.where(measured[row], 0.0, uncertainty_s[row] + off_s)
-    late_s = patch.light.onsets["latency_s"].dropna()
-    lag = Lag(
-        float(late_s.median()),
-        float(late_s.std()),
-        len(late_s),
-        len(patch.light.onsets) - len(late_s),
-    )
+    seen = patch.light.onsets["latency_s"].dropna()
+    missed = len(patch.light.onsets) - len(seen)
+    lag = Lag(float(seen.median()), float(seen.std()), len(seen), missed)
     return replace(
         aligned,
         light=lag,
