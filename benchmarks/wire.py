@@ -16,6 +16,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 
+QUIET_S = 1.0
+
+
 class Arrival(NamedTuple):
     """A byte that came out of the cable, and when."""
 
@@ -36,11 +39,11 @@ class Wire:
         return [byte for _, byte in self.arrivals if byte]
 
     def settle(self) -> None:
-        """Wait until nothing has come for a while."""
+        """Wait until nothing has come for a while, also where the reader rarely gets to run."""
         seen = -1
         while seen != len(self.arrivals):
             seen = len(self.arrivals)
-            time.sleep(0.3)
+            time.sleep(QUIET_S)
 
     def wait_for(self, byte: int | None = None, times: int = 1, timeout_s: float = 60.0) -> float:
         """Wait until `byte` (or any code) has come so many times; return when the last one came.

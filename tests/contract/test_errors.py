@@ -34,5 +34,5 @@ def test_a_plan_error_names_the_keys() -> None:
 
 def test_every_error_for_a_person_is_a_user_error() -> None:
     kinds = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, Exception)]
-    assert len(kinds) == 8
+    assert len(kinds) == 9
     assert all(issubclass(kind, UserError) for kind in kinds)
