@@ -145,6 +145,19 @@ def moments(
     return _from_behind(trial, found, until_s)
 
 
+def cut_at(found: Sequence[Moment], n_heard: int) -> tuple[int, int]:
+    """The last step of a presentation that was cut short, if the fewest words were lost or came
+    from nowhere; and how many those are, of so many that were heard after its onset."""
+    prices = [(n_heard, 0)]
+    matched = 0
+    for n, moment in enumerate(found[1:], start=1):
+        if moment.word is not None:
+            matched += 1
+            prices.append((n - matched + n_heard - matched, -n))
+    price, last = min(prices)
+    return -last, price
+
+
 def _from_behind(trial: Trial, found: list[Moment], until_s: float | None) -> list[Moment]:
     """The same, lost codes reckoned also from what came after them.
 

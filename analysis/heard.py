@@ -8,6 +8,7 @@ where one value only fits the others.  Which trial a presentation was is not dec
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise, product
+from math import inf
 from typing import Any
 
 from analysis.lines import ALWAYS, Lines
@@ -130,7 +131,7 @@ def read_words(time_s: Sequence[float], value: Sequence[int], plan: Mapping[str,
     if not live & _PAYLOAD:
         for at in _payload_unmarked(times_s, names, spacing_s):
             names[at] = ""
-    for at in _sweeps(times_s, values, names, spacing_s):
+    for at in _sweeps(times_s, values, spacing_s):
         names[at] = SWEEP
     codes = {**plan["codes"], "": 0, SWEEP: 0}
     restored = sum(codes[n] != v for n, v in zip(names, values, strict=True) if codes[n])
@@ -249,17 +250,24 @@ def _payload(words: Words, at: int, length: int) -> tuple[int, ...]:
 
 def _session(said: tuple[int, ...], live: int) -> int | None:
     """The only session that is announced so on these lines."""
-    hidden = ~live & 0x7F
-    bits = [bit for bit in (1 << line for line in range(7)) if hidden & bit]
+    bits = [bit for bit in _BITS[:7] if not live & bit]
     masks = [sum(chosen) for n in range(len(bits) + 1) for chosen in combinations(bits, n)]
-    heard = [word & 0x7F for word in said]
     found = set()
-    for chosen in product(masks, repeat=3) if len(said) == _SESSION_WORDS else ():
-        a, b, c = (word | mask for word, mask in zip(heard[:3], chosen, strict=True))
-        session = a << 14 | b << 7 | c
-        if tuple(word & live for word in announce_session(session)[1:]) == said:
-            found.add(session)
+    for heard in _with_silent(said):
+        for chosen in product(masks, repeat=3):
+            a, b, c = (word & 0x7F | mask for word, mask in zip(heard, chosen, strict=False))
+            session = a << 14 | b << 7 | c
+            payload = announce_session(session)[1:]
+            if tuple(word & live for word in payload if word & live) == said:
+                found.add(session)
     return found.pop() if len(found) == 1 else None
+
+
+def _with_silent(said: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """The payload of a session with the words that were not heard for they raised no live line."""
+    for places in combinations(range(_SESSION_WORDS), _SESSION_WORDS - len(said)):
+        heard = iter(said)
+        yield tuple(0 if n in places else next(heard) for n in range(_SESSION_WORDS))
 
 
 def _numbers(session: int, live: int, stop: int) -> Book:
@@ -324,25 +332,21 @@ def _payload_unmarked(
             until_s = time_s + (lengths[name] + 0.5) * spacing_s
 
 
-def _sweeps(
-    times_s: Sequence[float], values: Sequence[int], names: Sequence[str], spacing_s: float
-) -> Iterator[int]:
-    """Pulses of the sweeps, by their rhythm before the session's name: no codes, whatever they
-    look like."""
-    pulses = dict(zip(SWEEP_VALUES, SWEEP_OFFSETS, strict=True))
-    length = SWEEP_OFFSETS[-1] + 2
-    for at, name in enumerate(names):
-        if name != "SESSION":
-            continue
-        found = []
-        for i in range(at - 1, -1, -1):
-            since = length - (times_s[at] - times_s[i]) / spacing_s
-            if since < -1:
-                break
-            if values[i] in pulses and abs(since - pulses[values[i]]) < _SWEEP_OFF:
-                found.append(i)
-        if len(found) >= _FEWEST_PULSES:
-            yield from found
+def _sweeps(times_s: Sequence[float], values: Sequence[int], spacing_s: float) -> Iterator[int]:
+    """Pulses of sweeps, by their rhythm: they are no codes, whatever they look like."""
+    after = dict(zip(SWEEP_VALUES, SWEEP_OFFSETS, strict=True))
+    pulses = [
+        (times_s[at] / spacing_s - after[value], at)
+        for at, value in enumerate(values)
+        if value in after
+    ]
+    sweep: list[tuple[float, int]] = []
+    for start, at in [*sorted(pulses), (inf, -1)]:
+        if sweep and start - sweep[0][0] > _SWEEP_OFF:
+            if len({values[pulse] for _, pulse in sweep}) >= _FEWEST_PULSES:
+                yield from (pulse for _, pulse in sweep)
+            sweep = []
+        sweep.append((start, at))
 
 
 # Whose words -------------------------------------------------------------------------------------

@@ -6,13 +6,13 @@ tells, it has none and is left out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
-from analysis.course import AGREEING_S, Moment, Trial, moments, trials_of
+from analysis.course import AGREEING_S, Moment, Trial, cut_at, moments, trials_of
 from analysis.heard import Head, Stretch, Words
-from analysis.moves import Way
+from analysis.moves import MARKS, Way
 from analysis.planned import Plan, trial_at
 from analysis.retrace import Read
 from task.contract.codes import MAX_PRESENTATION, announce_presentation
@@ -66,7 +66,7 @@ class Presented:
     tail: tuple[int, ...]
     until_s: float | None
     codes: tuple[Sent, ...] = ()
-    answers: tuple[Answer, ...] = field(default=())
+    answers: tuple[Answer, ...] = ()
 
     @property
     def sure(self) -> bool:
@@ -89,6 +89,7 @@ def presented(plan: Plan, stretch: Stretch, reads: Sequence[Read]) -> list[Prese
     reads : its reading
     """
     trials, words = trials_of(plan), stretch.words
+    reads = _in_time(trials, stretch, reads)
     found: list[Presented] = []
     for read, onward in zip(reads, [*reads[1:], None], strict=True):
         one = _one(trials, stretch, read, onward)
@@ -109,6 +110,26 @@ def step_of(plan: Plan, trial: Trial, step: int) -> Mapping[str, Any]:
 
 
 # Which presentations -----------------------------------------------------------------------------
+
+
+def _in_time(trials: Mapping[int, Trial], stretch: Stretch, reads: Sequence[Read]) -> list[Read]:
+    """The same, but where what was not heard is one presentation that fits to the frame, that is
+    what it was."""
+    found = list(reads)
+    for n, (read, onward) in enumerate(pairwise(reads)):
+        trial, silent = trials[read.trial], trials.get(read.trial + 1)
+        among = silent and silent.start == trial.start and not silent.last
+        if onward.way is not Way.UNHEARD or not among or onward.trial != read.trial + 2:
+            continue
+        one = _one(trials, stretch, read, onward)
+        over_s, its_s = _over_s(stretch.words, one), silent.fixed_s() if silent else None
+        held = any(stretch.words.name[at] in MARKS for at in one.tail)
+        if held or over_s is None or its_s is None:
+            continue
+        if abs(over_s + its_s - stretch.heads[onward.head].time_s) < AGREEING_S:
+            found[n] = replace(found[n], whole=True)
+            found[n + 1] = replace(onward, way=Way.SILENT, marks=frozenset())
+    return found
 
 
 def _one(
@@ -188,23 +209,29 @@ def _with_codes(
     """A presentation with its codes and answers, if any was heard."""
     words = stretch.words
     found = _moments(words, one, one.until_s if one.read.whole else None)
-    table = plan["codes"]
-    onset = one.head.words[0] if one.head.code else None
-    positions = [onset, *(None if m.word is None else one.tail[m.word] for m in found[1:])]
-    steps = [
-        Sent(name, table[name], moment.time_s, word)
-        for name, moment, word in zip(one.trial.codes, found, positions, strict=True)
-        if moment.time_s is not None
-    ]  # the first is always there
+    identity = list(_identity(plan, stretch, one))
     if not one.read.whole:  # what follows the last that was heard may never have been sent
-        last = max(n for n, step in enumerate(steps) if step.word is not None or n == 0)
-        steps = steps[: last + 1]
+        heard = [at for at in one.tail if words.name[at].endswith(("_ON", "_OFF"))]
+        found = found[: cut_at(found, len(heard))[0] + 1]
+        while len(found) == 1 and identity and identity[-1].word is None:
+            identity.pop()
+    steps = _sent(plan, one, found)
     first = [] if before and _late_number(words, before, one) else steps[:1]
-    codes = [*first, *_identity(plan, stretch, one), *steps[1:]]
+    codes = (*first, *identity, *steps[1:])
     if all(code.word is None for code in codes):
         return one
-    answers = tuple(_answers(plan, words, one, found))
-    return replace(one, codes=tuple(codes), answers=answers)
+    return replace(one, codes=codes, answers=tuple(_answers(plan, words, one, found)))
+
+
+def _sent(plan: Plan, one: Presented, found: Sequence[Moment]) -> list[Sent]:
+    """Codes of the steps whose time is known; that of the first always is."""
+    onset = one.head.words[0] if one.head.code else None
+    words = [onset, *(None if m.word is None else one.tail[m.word] for m in found[1:])]
+    return [
+        Sent(name, plan["codes"][name], moment.time_s, word)
+        for name, moment, word in zip(one.trial.codes, found, words, strict=False)
+        if moment.time_s is not None
+    ]
 
 
 def _late_number(words: Words, before: Presented, one: Presented) -> bool:

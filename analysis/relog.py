@@ -131,7 +131,7 @@ def relog(plan: Plan, stretch: Stretch, reads: Sequence[Read]) -> Relogged:
         read=read,
         inferred=frozenset(one.number for one in known) - read,
         unplaced=tuple(_unplaced(stretch, every)),
-        undecided=tuple(_undecided(every, trials_in(plan))),
+        undecided=tuple(dict.fromkeys(_undecided(every, trials_in(plan)))),
         asked=sum(sum(one.trial.asks) for one in whole),
         answered=sum(len(one.answers) for one in whole),
         unexplained=len(stretch.own) - heard,
@@ -231,7 +231,8 @@ def _commands(stretch: Stretch, steps: Sequence[_Step]) -> Iterator[_Entry]:
         run_s = _run_s(stretch, step)
         yield from _run(stretch, step, run_s)
         yield from _cut_short(stretch, step, run_s)
-        if passed and _restarts(step):
+        # Whether a run that was cut in its block's first trial goes on or begins anew is the same.
+        if _restarts(step) and (len(passed) > 1 or step.after.read.way is not Way.RUN):
             yield _given_up(stretch, step, run_s, passed)
         if _opens(step):
             opened_s = _opened_s(stretch, step)
@@ -404,7 +405,8 @@ def _undecided(every: Sequence[Presented], n_trials: int) -> Iterator[int]:
             doubtful += one.possible
             continue
         unheard = onward is None or onward.read.way is Way.UNHEARD or not onward.sure
-        if not one.read.whole and unheard:
+        all_heard = one.read.whole and all(code.word is not None for code in one.codes)
+        if unheard and not all_heard:
             yield one.number
         # Shown again where it is the first time that is known: its first time was not heard.
         if one.read.way is Way.UNHEARD and one.number > n_trials:

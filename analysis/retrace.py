@@ -14,7 +14,16 @@ from itertools import accumulate
 from math import ceil, inf, log
 from typing import Any, NamedTuple
 
-from analysis.course import DRAWN_OUT, EARLY_S, HELD_UP_S, LATE_S, Trial, moments, trials_of
+from analysis.course import (
+    DRAWN_OUT,
+    EARLY_S,
+    HELD_UP_S,
+    LATE_S,
+    Trial,
+    cut_at,
+    moments,
+    trials_of,
+)
 from analysis.heard import SWEEP, Head, Stretch
 from analysis.moves import MARKS, Move, Way, moves
 
@@ -39,6 +48,7 @@ _GO_ON = frozenset({"RESUME", "SKIP", "REPEAT"})
 _STANDSTILL = frozenset(
     {"PAUSE", "STOP", "RUN_END", "BLOCK_END", "PRACTICE_END", "SESSION", "RUN_START", SWEEP}
 )
+_NOT_AFTER = {"PAUSE": ("BLOCK_END", "PRACTICE_END", "BLOCK_START", "PRACTICE_START")}
 _OPENING = frozenset({"SESSION", "BLOCK_START", "RUN_START"})
 
 
@@ -304,17 +314,16 @@ class _Retracing:
         """
         if not state.trial:
             return 0.0
-        followed, (_, marks) = (
-            self._follow(state.trial, state.head, j),
-            self._between(state.head, j),
-        )
+        followed = self._follow(state.trial, state.head, j)
+        _, marks = self._between(state.head, j)
         heard = [(self._name[at], self._time_s[at]) for at in marks]
-        since_s, stands, room_s = followed.over_s, False, 0.0
+        since_s, stands, room_s = followed.over_s, "", 0.0
         for name, time_s in (*heard, ("", self._heads[j].time_s)):
             if time_s > followed.last_s:
-                room_s = max(room_s, 0.0 if stands and name else time_s - since_s)
+                explained = stands and name not in ("", *_NOT_AFTER.get(stands, ()))
+                room_s = max(room_s, 0.0 if explained else time_s - since_s)
                 since_s = time_s + (_HELD_S if name in _GO_ON else 0.0)
-                stands = name in _STANDSTILL
+                stands = name if name in _STANDSTILL else ""
         return room_s
 
     # Prices -----------------------------------------------------------------------------
@@ -354,12 +363,12 @@ class _Retracing:
         heard = [(self._time_s[at], self._name[at]) for at in steps]
         found = moments(trial, self._heads[i].time_s, heard)
         matched = [n for n, moment in enumerate(found) if moment.word is not None]
-        price = len(heard) - len(matched) + sum(moment.late for moment in found)
+        late = sum(moment.late for moment in found)
         latest = max(matched, default=0)
         shortest_s, longest_s = trial.left_s(len(found) - 1)
         return _Followed(
-            whole=price + len(found) - 1 - len(matched),
-            cut=price + latest - len(matched),
+            whole=late + len(heard) + len(found) - 1 - 2 * len(matched),
+            cut=late + cut_at(found, len(heard))[1],
             earliest_s=found[-1].low_s + shortest_s,
             latest_s=found[-1].high_s + longest_s,
             last_s=found[latest].low_s,
