@@ -190,7 +190,7 @@ def heads_of(
         elif name == "TRIAL":
             number = known.get(at)
             said = number.words if number else (at, *_payload(words, at, _TRIAL_WORDS))
-            heads[-1:] = _numbered(words, heads[-1:], number, said, onsets)
+            heads[-2:] = _numbered(words, heads[-2:], number, said, onsets)
         elif name and heads:
             last = heads[-1]
             heads[-1] = Head(last.time_s, last.code, last.number, last.words, (*last.tail, at))
@@ -206,14 +206,21 @@ def _numbered(
     said: tuple[int, ...],
     onsets: Mapping[str, float],
 ) -> list[Head]:
-    """The last head with its number; or a further one whose onset was lost."""
+    """The last heads, one of them with its number; or a further one whose onset was lost."""
     value, time_s = number.number if number else None, words.time_s[said[0]]
-    if last and len(last[0].words) == 1 and not last[0].tail:
-        head = last[0]
+    late: dict[int, float] = {}  # heads that may be this number's: how far from their place
+    for n in range(len(last) - 1, -1, -1):
+        head = last[n]
         soon_s = max((1 + _LATE) * words.spacing_s, onsets.get(head.code, 0.0))
-        if head.code and time_s - head.time_s < soon_s:
-            return [Head(head.time_s, head.code, value, (*head.words, *said), ())]
-    return [*last, Head(time_s - words.spacing_s, "", value, said, ())]
+        if not head.code or len(head.words) > 1 or head.tail or time_s - head.time_s >= soon_s:
+            break
+        late[n] = abs(time_s - head.time_s - words.spacing_s)
+    if not late:
+        return [*last, Head(time_s - words.spacing_s, "", value, said, ())]
+    mine = min(late, key=lambda n: late[n])
+    head = last[mine]
+    last[mine] = Head(head.time_s, head.code, value, (*head.words, *said), ())
+    return last
 
 
 # Announcements -----------------------------------------------------------------------------------
@@ -226,13 +233,14 @@ def _announced(
     payload = _payload(words, at, length)
     lengths = [length] if words.live & _PAYLOAD else range(length, 0, -1)  # 0 is not heard then
     for several in lengths:
-        chosen = [payload[:several]] if len(payload) >= several else []
-        chosen += [c for c in combinations(payload, several) if c not in chosen]
-        meant = [(meaning(tuple(words.value[i] for i in c)), c) for c in chosen]
-        found = [(number, c) for number, c in meant if number is not None]
-        if found and (found[0][1] == chosen[0] or len(found) == 1):
-            number, said = found[0]
+        meant = {
+            c: meaning(tuple(words.value[i] for i in c)) for c in combinations(payload, several)
+        }
+        found = {number: c for c, number in meant.items() if number is not None}
+        if len(found) == 1:
+            [(number, said)] = found.items()
             yield Announced(at, number, (at, *said))
+        if found:
             return
 
 

@@ -231,8 +231,9 @@ def _commands(stretch: Stretch, steps: Sequence[_Step]) -> Iterator[_Entry]:
         run_s = _run_s(stretch, step)
         yield from _run(stretch, step, run_s)
         yield from _cut_short(stretch, step, run_s)
-        # Whether a run that was cut in its block's first trial goes on or begins anew is the same.
-        if _restarts(step) and (len(passed) > 1 or step.after.read.way is not Way.RUN):
+        # A block's first trial that the run's end cut short is shown again, or its block is.
+        at_first = step.after.read.way is Way.RUN and len(passed) == 1
+        if _restarts(step) and not (at_first and step.before and not step.before.read.whole):
             yield _given_up(stretch, step, run_s, passed)
         if _opens(step):
             opened_s = _opened_s(stretch, step)
