@@ -186,17 +186,19 @@ def _nearest(
     """The word that comes when it may, reckoned from what was before it or from the end."""
     early_s, late_s = low_s - EARLY_S, high_s + LATE_S
     near = [
-        (max(low_s - time_s, time_s - high_s, 0.0), time_s, at)
+        (max(low_s - time_s, time_s - high_s, 0.0), abs(time_s - (ends_s or 0.0)), time_s, at)
         for at, time_s in named
         if early_s <= time_s <= late_s or (ends_s is not None and abs(time_s - ends_s) <= LATE_S)
     ]
     if not near and ends_s is None:
         near = [
-            (time_s, time_s, at) for at, time_s in named if late_s < time_s <= high_s + held_up_s
+            (0.0, time_s, time_s, at)
+            for at, time_s in named
+            if late_s < time_s <= high_s + held_up_s
         ]
     if not near:
         return None
-    _, time_s, at = min(near)
+    *_, time_s, at = min(near)
     return Moment(time_s, time_s, at, late=time_s > late_s)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
-from analysis.course import AGREEING_S, Moment, Trial, cut_at, moments, trials_of
+from analysis.course import AGREEING_S, Moment, Trial, moments, trials_of
 from analysis.heard import Head, Stretch, Words
 from analysis.moves import MARKS, Way
 from analysis.planned import Plan, trial_at
@@ -127,7 +127,7 @@ def _in_time(trials: Mapping[int, Trial], stretch: Stretch, reads: Sequence[Read
         if held or over_s is None or its_s is None:
             continue
         if abs(over_s + its_s - stretch.heads[onward.head].time_s) < AGREEING_S:
-            found[n] = replace(found[n], whole=True)
+            found[n] = replace(found[n], cut=None)
             found[n + 1] = replace(onward, way=Way.SILENT, marks=frozenset())
     return found
 
@@ -162,7 +162,7 @@ def _parted(trials: Mapping[int, Trial], words: Words, one: Presented) -> list[P
         return [replace(one, until_s=None)]
     onset_s = onsets_s[0]
     early = tuple(at for at in one.tail if words.time_s[at] < onset_s - words.spacing_s / 2)
-    read = Read(-1, trial.number, Way.NEXT, frozenset(), whole=True)
+    read = Read(-1, trial.number, Way.NEXT, frozenset())
     tail = one.tail[len(early) :]
     head = Head(onset_s, "", None, (), tail)
     after = Presented(read, trial, (trial,), head, 0, tail, one.until_s)
@@ -210,9 +210,8 @@ def _with_codes(
     words = stretch.words
     found = _moments(words, one, one.until_s if one.read.whole else None)
     identity = list(_identity(plan, stretch, one))
-    if not one.read.whole:  # what follows the last that was heard may never have been sent
-        heard = [at for at in one.tail if words.name[at].endswith(("_ON", "_OFF"))]
-        found = found[: cut_at(found, len(heard))[0] + 1]
+    if one.read.cut is not None:  # what follows the last that was heard may never have been sent
+        found = found[: one.read.cut + 1]
         while len(found) == 1 and identity and identity[-1].word is None:
             identity.pop()
     steps = _sent(plan, one, found)

@@ -131,7 +131,7 @@ def relog(plan: Plan, stretch: Stretch, reads: Sequence[Read]) -> Relogged:
         read=read,
         inferred=frozenset(one.number for one in known) - read,
         unplaced=tuple(_unplaced(stretch, every)),
-        undecided=tuple(dict.fromkeys(_undecided(every, trials_in(plan)))),
+        undecided=tuple(dict.fromkeys(_undecided(stretch, every, trials_in(plan)))),
         asked=sum(sum(one.trial.asks) for one in whole),
         answered=sum(len(one.answers) for one in whole),
         unexplained=len(stretch.own) - heard,
@@ -397,7 +397,7 @@ def _unplaced(stretch: Stretch, every: Sequence[Presented]) -> Iterator[Unplaced
             yield Unplaced(head.time_s, head.number, head.code, ())
 
 
-def _undecided(every: Sequence[Presented], n_trials: int) -> Iterator[int]:
+def _undecided(stretch: Stretch, every: Sequence[Presented], n_trials: int) -> Iterator[int]:
     """Presentations of which it is not known whether they were given up."""
     passed: list[Presented] = []  # of this pass through the block
     doubtful: list[Trial] = []
@@ -418,8 +418,20 @@ def _undecided(every: Sequence[Presented], n_trials: int) -> Iterator[int]:
         if one.trial.start != last.start or one.trial.number < last.number:
             passed = []
         passed, doubtful = [*passed, one], []
+        if not (one.trial.last and one.read.whole) and _perhaps_begun_anew(stretch, one, onward):
+            yield from (each.number for each in passed)
     if passed and _perhaps_given_up(passed[-1].trial, doubtful, None):
         yield from (each.number for each in passed)
+
+
+def _perhaps_begun_anew(stretch: Stretch, one: Presented, onward: Presented | None) -> bool:
+    """Whether its block may have been opened once more, and left before anything was shown."""
+    if onward and onward.trial.start == one.trial.start:
+        return False
+    names = [stretch.words.name[at] for at in one.tail]
+    held = [name for name in names if name in ("PAUSE", "RESUME", "REPEAT", "SKIP", "STOP")]
+    another = {"STOP", "RUN_END", "RUN_START"} & set(names) if onward else set[str]()
+    return bool(another) or ("PAUSE", "PAUSE") in pairwise(held)
 
 
 def _perhaps_given_up(last: Trial, doubtful: Sequence[Trial], onward: Presented | None) -> bool:

@@ -31,7 +31,7 @@ from analysis.heard import (
     sessions_announced,
 )
 from analysis.lights import counted
-from analysis.planned import Plan, follow
+from analysis.planned import Plan, follow, trials_in
 from analysis.readers.plan import PLAN_NAME, read_plan
 from analysis.relog import Relogged, Unplaced, relog
 from analysis.retrace import Reading, retrace
@@ -56,6 +56,7 @@ class Rescued:
     ----------
     session : its number
     port : of the recording, as its reader calls it
+    plan : by which it was read
     log : as it was, times on the recording's clock, with a header that knows only what plan and
         recording know; `inferred` marks what the plan says and nobody heard
     trials : as `analysis.gather` makes them of a log, with two further columns: `inferred`, the
@@ -67,6 +68,7 @@ class Rescued:
 
     session: int
     port: Any
+    plan: Plan
     log: SessionLog
     trials: pd.DataFrame
     unplaced: tuple[Unplaced, ...]
@@ -135,6 +137,7 @@ def rescue(events: pd.DataFrame, plan: Plan, *, session: int | None = None) -> R
     return Rescued(
         session=chosen.stretch.session,
         port=port,
+        plan=plan,
         log=log,
         trials=_trials(log, found),
         unplaced=found.unplaced,
@@ -168,19 +171,21 @@ def write_rescued(
     Raises
     ------
     AnalysisError
-        If the folder holds something, the set lacks a picture, the time is none, or the disk
-        refuses.
+        If the folder holds something, the plan is another, the set lacks a picture, the time is
+        none, or a file cannot be read or written.
     FileError, StimulusError
         If the plan or the set cannot be read.
     """
+    if read_plan(plan) != rescued.plan:
+        raise AnalysisError(f"{plan}: is not the plan by which the session was rebuilt")
     catalog = read_catalog(stimuli)
-    lacking = [name for name in read_plan(plan)["picture_ids"] if name not in catalog.pictures]
+    lacking = [name for name in rescued.plan["picture_ids"] if name not in catalog.pictures]
     if lacking:
         raise AnalysisError(f"{stimuli}: is not the set that was shown: it lacks {_some(lacking)}")
     files = {
-        PLAN_NAME: plan.read_bytes(),
-        MANIFEST: (stimuli / MANIFEST).read_bytes(),
-        **({PROTOCOL_NAME: protocol.read_bytes()} if protocol else {}),
+        PLAN_NAME: _bytes(plan),
+        MANIFEST: _bytes(stimuli / MANIFEST),
+        **({PROTOCOL_NAME: _bytes(protocol)} if protocol else {}),
         TRIALS_NAME: rescued.trials.to_csv(index=False, lineterminator="\n").encode(),
     }
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
@@ -333,6 +338,11 @@ def _not_heard(plan: Plan, session: int, found: Relogged) -> Iterator[str]:
     if followed.missing:
         places = _some([str(place) for place in followed.missing])
         yield f"{counted(len(followed.missing), 'trial')} not heard whole: {places}"
+    known = {*found.read, *found.inferred, *(each.number for each in found.unplaced)}
+    again = range(trials_in(plan) + 1, max([0, *found.read]))
+    if unheard := [str(number) for number in again if number not in known]:
+        what = counted(len(unheard), "repeated presentation")
+        yield f"{what} not heard or not placed: {_some(unheard)}"
     if found.ending is None:
         yield "the end of the session was not heard"
 
@@ -398,6 +408,13 @@ def _lines(header: Header, log: SessionLog) -> Iterator[bytes]:
 
 def _json(line: Mapping[str, Any]) -> bytes:
     return (json.dumps(line, separators=(",", ":")) + "\n").encode()
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise AnalysisError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _write(out: Path, files: Mapping[str, bytes]) -> None:

@@ -10,7 +10,7 @@ many that are follows from the words that the best reading itself misses.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import ceil, inf, log
 from typing import Any, NamedTuple
 
@@ -62,7 +62,7 @@ class Read:
     trial : number of the trial that it is by the best reading
     way : how the task came there
     marks : codes between the one before and this one that are thereby explained
-    whole : whether the presentation came to its end
+    cut : its last step if it was cut short, counted from 0; None where it came to its end
     others : what else it may have been: numbers of trials, None for nothing at all
     """
 
@@ -70,8 +70,13 @@ class Read:
     trial: int
     way: Way
     marks: frozenset[str] = MARKS
-    whole: bool = False
+    cut: int | None = None
     others: tuple[int | None, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether the presentation came to its end."""
+        return self.cut is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +110,30 @@ class _Link(NamedTuple):
     after: _State
     price: float
     read: Read | None
-    whole: bool  # whether the trial before came to its end
+    cut: int | None = None  # the last step of the presentation before, if it was cut short
 
 
 class _Followed(NamedTuple):
-    """Codes held against a trial: prices if it came to its end and if not; when it was over."""
+    """Codes held against a trial.
+
+    Attributes
+    ----------
+    whole, cut : prices if it came to its end, and if it was cut short
+    last : its last step, if it was cut short
+    earliest_s, latest_s : when it was over, if it came to its end
+    heard_s, over_s : its last code that was heard, and its soonest end reckoned from there
+    gaps : after a step, the price if that was the last of its codes, and how long the silence is
+        beyond what it may have lasted
+    """
 
     whole: float
     cut: float
+    last: int
     earliest_s: float
     latest_s: float
-    last_s: float  # its last code that was heard
-    over_s: float  # its soonest end, reckoned from there
+    heard_s: float
+    over_s: float
+    gaps: tuple[tuple[int, float, float], ...]
 
 
 def retrace(plan: Mapping[str, Any], stretch: Stretch) -> Reading:
@@ -202,10 +219,10 @@ class _Retracing:
             if link.read:
                 possible = _possible(j, layers[j + 1], ahead[j + 1], most)
                 others = tuple(other for other in possible if other != link.read.trial)
-                reads[-1:] = [replace(read, whole=link.whole) for read in reads[-1:]]
+                reads[-1:] = [replace(read, cut=link.cut) for read in reads[-1:]]
                 reads.append(replace(link.read, others=others))
-        whole = self._end(state, len(links))[1]
-        reads[-1:] = [replace(read, whole=whole) for read in reads[-1:]]
+        cut = self._end(state, len(links))[1]
+        reads[-1:] = [replace(read, cut=cut) for read in reads[-1:]]
         return reads
 
     # Links ------------------------------------------------------------------------------
@@ -213,21 +230,20 @@ class _Retracing:
     def _links(self, state: _State, j: int) -> Iterator[_Link]:
         """What beginning `j` may be if the trial before it is that of `state`."""
         head = self._heads[j]
-        yield _Link(state, state, _noise(head), None, whole=False)
+        yield _Link(state, state, _noise(head), None)
         lost = 0 if head.code else 1
         for move in self._moves(state.trial) if state.trial else ():
             if self._fits(state.furthest, move.to, head):
                 after = _State(move.to, max(state.furthest, move.to), j)
-                price = lost + self._price(state, j, move)
+                cut = None if move.whole else self._follow(state.trial, state.head, j).last
                 read = Read(j, move.to, move.way, move.explained)
-                yield _Link(state, after, price, read, move.whole)
+                yield _Link(state, after, lost + self._price(state, j, move), read, cut)
         if not state.trial and self._fits(0, 1, head):
-            yield _Link(state, _State(1, 1, j), lost, Read(j, 1, Way.BEGIN), whole=False)
-        paid, whole = self._end(state, j)
+            yield _Link(state, _State(1, 1, j), lost, Read(j, 1, Way.BEGIN))
         way = Way.UNHEARD if state.trial else Way.BEGIN
-        for to, furthest, price in self._jumps(state, j):
+        for to, furthest, price, cut in self._jumps(state, j):
             after = _State(to, furthest, j)
-            yield _Link(state, after, lost + paid + price, Read(j, to, way), whole)
+            yield _Link(state, after, lost + price, Read(j, to, way), cut)
 
     def _fits(self, furthest: int, to: int, head: Head) -> bool:
         """Whether a trial begins with this code, and has or had this number."""
@@ -238,8 +254,9 @@ class _Retracing:
             return True
         return head.number == to if to > furthest else head.number > len(self._trials)
 
-    def _jumps(self, state: _State, j: int) -> Iterator[tuple[int, int, float]]:
-        """Where a presentation may stand if what led there was not heard.
+    def _jumps(self, state: _State, j: int) -> Iterator[tuple[int, int, float, int | None]]:
+        """Where a presentation may stand if what led there was not heard; the price of it, and the
+        last step of the one before, if that was cut short.
 
         First presentations come in the plan's order: the next of them whose number was heard is
         further than all that was shown before it.
@@ -248,16 +265,16 @@ class _Retracing:
         furthest = state.furthest
         if number and number <= furthest:
             return
-        room_s = self._room_s(state, j)
+        rooms = self._rooms(state, j)
         if ahead == j:
-            yield number, number, min(_UNHEARD, self._hidden(state, number, room_s, again=False))
+            yield number, number, *self._hidden(state, number, rooms, certain=True)
             return
-        for to in self._within_reach(state, number, room_s):
+        for to in self._within_reach(state, number, max(room_s for _, _, room_s in rooms)):
             if to > furthest and self._fits(furthest, to, head):
-                yield to, to, self._hidden(state, to, room_s, again=False)
+                yield to, to, *self._hidden(state, to, rooms)
             shown = number - 1 if number else max(furthest, to)
             if self._fits(shown, to, head) and self._counts(state, to, j):
-                yield to, shown, self._hidden(state, to, room_s, again=True)
+                yield to, shown, *self._hidden(state, to, rooms, again=to > furthest)
 
     def _counts(self, state: _State, to: int, j: int) -> bool:
         """Whether as many presentations may have been shown again unheard as it takes.
@@ -291,15 +308,32 @@ class _Retracing:
                     break
                 yield to
 
-    def _hidden(self, state: _State, to: int, room_s: float, *, again: bool) -> float:
-        """Price of going from one trial to another unheard."""
+    def _hidden(
+        self,
+        state: _State,
+        to: int,
+        rooms: Sequence[tuple[int | None, float, float]],
+        *,
+        again: bool = False,
+        certain: bool = False,
+    ) -> tuple[float, int | None]:
+        """Price of going from one trial to another unheard, and where the one before was cut.
+
+        Parameters
+        ----------
+        again : the other was shown before, unheard too
+        certain : the other's number was heard: as much as it takes was lost
+        """
+        cut, paid, _ = rooms[0]
         if not state.trial:
-            return _UNHEARD
+            return _UNHEARD, None
         first = state.trial if to > state.trial else self._trials[state.trial].start - 1
-        last = to if again and to > state.trial else to - 1  # the last that was not heard to begin
-        if room_s > self._needed_s(first, last):
-            return _SILENCE
-        return _UNHEARD * max(1, last - first)
+        last = to if again else to - 1  # the last that was not heard to begin
+        needed_s = self._needed_s(first, last)
+        prices = [(price + _SILENCE, n) for n, price, room_s in rooms if room_s > needed_s]
+        several = 1 if certain else max(1, last - first)
+        prices.append((paid + _UNHEARD * several, cut))
+        return min(prices, key=lambda each: each[0])
 
     def _needed_s(self, first: int, last: int) -> float:
         """What a silence must last to hide the trials from one to another, and how the last began;
@@ -307,19 +341,26 @@ class _Retracing:
         whole_s = self._shortest_s[last - 1] - self._shortest_s[first] if last > first else 0.0
         return _SHORTEST_S + whole_s * (1 - DRAWN_OUT) - EARLY_S
 
+    def _rooms(self, state: _State, j: int) -> list[tuple[int | None, float, float]]:
+        """Silences before beginning `j` in which something may have been shown: the last step heard
+        before it (None for all of them), what that costs, and for how long."""
+        paid, cut = self._end(state, j)
+        if not state.trial:
+            return [(cut, paid, 0.0)]
+        gaps = self._follow(state.trial, state.head, j).gaps
+        return [(cut, paid, self._room_s(state, j)), *gaps]
+
     def _room_s(self, state: _State, j: int) -> float:
-        """The longest time before beginning `j` in which something may have been shown unheard.
+        """The longest silence after a trial's last code.
 
         A stray code in it says little: bursts may follow each other.
         """
-        if not state.trial:
-            return 0.0
         followed = self._follow(state.trial, state.head, j)
         _, marks = self._between(state.head, j)
         heard = [(self._name[at], self._time_s[at]) for at in marks]
         since_s, stands, room_s = followed.over_s, "", 0.0
         for name, time_s in (*heard, ("", self._heads[j].time_s)):
-            if time_s > followed.last_s:
+            if time_s > followed.heard_s:
                 explained = stands and name not in ("", *_NOT_AFTER.get(stands, ()))
                 room_s = max(room_s, 0.0 if explained else time_s - since_s)
                 since_s = time_s + (_HELD_S if name in _GO_ON else 0.0)
@@ -347,15 +388,16 @@ class _Retracing:
             price += _UNTIMELY
         return price + (0 if self._held_long(state, j, move) else _UNTIMELY)
 
-    def _end(self, state: _State, j: int) -> tuple[float, bool]:
-        """What is paid up to beginning `j` if it is not known what led there, and whether the
-        presentation came to its end."""
+    def _end(self, state: _State, j: int) -> tuple[float, int | None]:
+        """What is paid up to beginning `j` if it is not known what led there, and the last step of
+        the presentation, if it was cut short."""
         if not state.trial:
-            return 0, False
+            return 0, None
         followed = self._follow(state.trial, state.head, j)
-        if self._held_within(self._trials[state.trial], *self._between(state.head, j)):
-            return followed.cut, False
-        return min(followed.cut, followed.whole), followed.whole <= followed.cut
+        held = self._held_within(self._trials[state.trial], *self._between(state.head, j))
+        if held or followed.cut < followed.whole:
+            return followed.cut, followed.last
+        return followed.whole, None
 
     def _followed(self, number: int, i: int, j: int) -> _Followed:
         """What is heard between two beginnings, as the steps of a trial."""
@@ -364,15 +406,23 @@ class _Retracing:
         found = moments(trial, self._heads[i].time_s, heard)
         matched = [n for n, moment in enumerate(found) if moment.word is not None]
         late = sum(moment.late for moment in found)
+        last, cut = cut_at(found, len(heard))
         latest = max(matched, default=0)
         shortest_s, longest_s = trial.left_s(len(found) - 1)
+        gaps = []
+        for n, (step, after) in enumerate(pairwise([0, *matched])):
+            price = late + step - n + len(heard) - n
+            over_s = found[step].low_s + trial.left_s(step)[0]
+            gaps.append((step, price, found[after].low_s - over_s))
         return _Followed(
             whole=late + len(heard) + len(found) - 1 - 2 * len(matched),
-            cut=late + cut_at(found, len(heard))[1],
+            cut=late + cut,
+            last=last,
             earliest_s=found[-1].low_s + shortest_s,
             latest_s=found[-1].high_s + longest_s,
-            last_s=found[latest].low_s,
+            heard_s=found[latest].low_s,
             over_s=found[latest].low_s + trial.left_s(latest)[0],
+            gaps=tuple(gap for gap in gaps if gap[2] > 0),
         )
 
     def _untimely(self, state: _State, j: int, silent: Trial | None = None) -> float:
