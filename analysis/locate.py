@@ -25,6 +25,7 @@ from task.contract.codes import MAX_PRESENTATION, Code
 from task.contract.errors import UserError
 
 FEWEST_NAMING = 4  # words that name the session: fewer say nothing
+BY_CHANCE = 20  # times fewer words have our number: one in 128 checks fits by chance
 NAMED = 4  # sessions that a refusal names
 PAYLOAD = 128
 PAUSE_S = 60.0  # so long without a word, and a new stretch begins
@@ -143,8 +144,9 @@ def _foreign(
     for _, words in events[events["code"] > 0].groupby("port", sort=False):
         numbers = identify(words["code"].to_numpy(np.int64), session).dropna()
         theirs = (numbers // MAX_PRESENTATION).value_counts()
-        others = theirs.index[theirs >= FEWEST_ROWS].tolist()
-        if others and session not in theirs.index:
+        ours = int(theirs.pop(session)) if session in theirs.index else 0
+        others = theirs.index[theirs >= max(FEWEST_ROWS, BY_CHANCE * ours)].tolist()
+        if others:
             named = ", ".join(map(str, others[:NAMED]))
             return AlignmentRefused(
                 f"the log is of session {session}, the recording announces {named}",
