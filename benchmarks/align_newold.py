@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.align import Alignment, AlignmentRefused, align
+from analysis.align import Alignment
+from analysis.evidence import AlignmentRefused
+from analysis.locate import locate
 from analysis.readers import read_events, read_log
 
 BOUNCE_S = 0.05
@@ -65,7 +67,7 @@ def one(
     took_s = []
     for _ in range(REPEATS):
         start = time.perf_counter()
-        found = align(sent[["time_s", "code"]], words[["time_s", "code"]])
+        found = locate(sent[["time_s", "code"]], words)
         took_s.append(time.perf_counter() - start)
     residual_ms = found.pairs["residual_s"].abs() * 1e3
     on_clock_ms = residual_ms[~found.pairs["placed"]]
@@ -166,7 +168,7 @@ def foreign(
 
 def outcome(sent: pd.DataFrame, words: pd.DataFrame) -> str:
     try:
-        align(sent, words[["time_s", "code"]])
+        locate(sent, words)
     except AlignmentRefused:
         return "refused"
     return "ACCEPTED"
