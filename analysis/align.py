@@ -55,8 +55,9 @@ class Alignment:
         wrong and the word was found by its place between its neighbours
     time_s : every row of `sent` on the recording's clock; index as `sent`
     measured : True where that is the recorded time of the row's own word, else it is inferred
-    uncertainty_s : how far an inferred time may be off (some 99 % are off by less); 0 where it was
-        measured, infinite in a run that was not found: its times are NaN
+    uncertainty_s : how far an inferred time may be off, 99 % of the scatter of measured ones and
+        what the clock may wander; 0 where it was measured, infinite in a run that was not found:
+        its times are NaN
     lost, spurious : rows without a word, and words without a row, counted by code
     missing, unexpected : the rows of `sent` that are lost, and of `seen` that are spurious
     replaced : rows whose word arrived as another one, counted by codes (sent, seen): found without
