@@ -173,7 +173,7 @@ def _own_session(
         trace = _photodiode(folder, entry.recording, entry.photodiode)
         alignment = at_light(alignment, patch_light(log, alignment, trace))
     subject = log.header.subject
-    shown = _own_trials(log, alignment)
+    shown = own_trials(log, alignment)
     if shown.empty:
         raise AnalysisError(f"{folder / entry.log}: holds no trial with a picture")
     trials = _recorded(shown, alignment)
@@ -231,7 +231,7 @@ def _coded(log: SessionLog) -> list[Event]:
     return [event for event in log.events if event.code is not None]
 
 
-def _own_trials(log: SessionLog, alignment: Alignment) -> pd.DataFrame:
+def own_trials(log: SessionLog, alignment: Alignment) -> pd.DataFrame:
     """One row per presentation of a picture, seen or imagined."""
     coded = _coded(log)
     time_s, measured = alignment.time_s.to_numpy(), alignment.measured.to_numpy()

@@ -19,7 +19,7 @@ import pandas as pd
 
 from analysis.align import Alignment
 from analysis.course import Trial, onsets_of, trials_of
-from analysis.gather import _own_trials
+from analysis.gather import own_trials
 from analysis.heard import (
     Announced,
     Stretch,
@@ -290,7 +290,7 @@ def _trials(log: SessionLog, found: Relogged) -> pd.DataFrame:
         pd.Series([event.time_s for event in coded], dtype=float),
         pd.Series([not event.detail.get("inferred") for event in coded], dtype=bool),
     )
-    trials = _own_trials(log, cast(Alignment, clock))
+    trials = own_trials(log, cast(Alignment, clock))
     if trials.empty:
         return trials
     number = trials["presentation"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.gather import _own_trials
+from analysis.gather import own_trials
 from analysis.locate import locate
 from analysis.readers import read_log as read_coded
 from analysis.synthetic.clock import Clock
@@ -154,7 +154,7 @@ def lose(
         edges += [(later_s + time_s, value) for time_s, value in rig.port.edges]
     words, log = recorded(edges), read_log(lost)
     alignment = locate(read_coded(lost), words, session)
-    trials = _own_trials(log, alignment)
+    trials = own_trials(log, alignment)
     return Lost(lost, places.set_folder(file), plan.document, edges, words, log, trials)
 
 

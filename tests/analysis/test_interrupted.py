@@ -1,7 +1,6 @@
 """A session that was paused, repeated and resumed is analysed as one, and nothing counts twice."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +14,11 @@ from analysis.synthetic.recorder import record
 from task import places
 from task.contract.catalog import MANIFEST
 from task.contract.sessionlog import Kind
-from task.plan import Step
 from task.planning import plan_file
 from task.protocol import read_protocol
-from task.rig import KeyPress, Keys, Rig
 from task.rigs.simulated import SimulatedPort, simulated_rig
 from task.session import resume_session, run_session
+from tests.analysis.lost_log import Operator
 
 PROTOCOL = """schema = 1
 name = "short"
@@ -35,31 +33,6 @@ baseline_s = 2
 imagine_s = 2
 break_s = 2
 """
-
-
-class Operator:
-    """The robot's keys, and presses at given times of the rig's clock."""
-
-    def __init__(self, rig: Rig, presses: Sequence[tuple[float, str, str]]) -> None:
-        self._keys: Keys = rig.keys
-        self.description = rig.keys.description
-        self._rig, self._presses = rig, list(presses)
-
-    def listen(self, step: Step, onset_s: float) -> Sequence[KeyPress]:
-        return self._keys.listen(step, onset_s)
-
-    def poll(self) -> Sequence[KeyPress]:
-        now_s = self._rig.display.now_s  # type: ignore[attr-defined]
-        due = [p for p in self._presses if p[0] <= now_s]
-        self._presses = self._presses[len(due) :]
-        operator = [KeyPress(meaning, key, now_s, "operator") for _, meaning, key in due]
-        return [*self._keys.poll(), *operator]
-
-    def typed(self) -> str:
-        return ""
-
-    def close(self) -> None:
-        """Nothing to give back."""
 
 
 RUNS = (
