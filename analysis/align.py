@@ -8,6 +8,7 @@ and runs of the log that were not found have no times.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,8 @@ OUTSIDE_S = (
     1.0  # unexpected words are counted from this long before the first row to after the last
 )
 RUN_ROWS = 5  # a run of which fewer were found has no clock
+UNKNOWN_ROWS = 10  # that go missing together while words come: they may be there, on another clock
+UNKNOWN_SHARE = 0.5  # as many words of their codes as this share of them
 
 
 class Lag(NamedTuple):
@@ -56,8 +59,8 @@ class Alignment:
     time_s : every row of `sent` on the recording's clock; index as `sent`
     measured : True where that is the recorded time of the row's own word, else it is inferred
     uncertainty_s : how far an inferred time may be off, 99 % of the scatter of measured ones and
-        what the clock may wander; 0 where it was measured, infinite in a run that was not found:
-        its times are NaN
+        what the clock may wander; 0 where it was measured, infinite where nothing is known (see
+        `unknown`, and runs that were not found): such times are NaN
     lost, spurious : rows without a word, and words without a row, counted by code
     missing, unexpected : the rows of `sent` that are lost, and of `seen` that are spurious
     replaced : rows whose word arrived as another one, counted by codes (sent, seen): found without
@@ -65,6 +68,8 @@ class Alignment:
     clock : recording time as a function of log time
     evidence : the numbers behind the verdict
     runs : of the log: index its number, `rows`, `matched`, `found`, `start_s`, `stop_s` (its clock)
+    unknown : stretches of the log that no clock explains though words come: `first`, `last` (rows
+        of `sent`), `start_s`, `stop_s` (the log's clock), `words` that are there instead
     port : the port that carried the codes; '' where recordings of this kind do not tell
     lines : trigger lines that were left out because they cannot be trusted
     light : how late light came, where screen changes are when it came; else they are when their
@@ -83,6 +88,7 @@ class Alignment:
     clock: Clock
     evidence: Evidence
     runs: pd.DataFrame
+    unknown: pd.DataFrame
     port: str = ""
     lines: Lines = Lines()
     light: Lag | None = None
@@ -100,12 +106,16 @@ class Alignment:
     def to_recording(self, time_s: Sequence[float] | Times | pd.Series) -> Times:
         """Recording time of any log times, (n,).
 
-        NaN where the log shows a time twice, or during a run that was not found.
+        NaN where the log shows a time twice, during a run that was not found or an unknown stretch.
         """
         log_s = np.asarray(time_s, dtype=float)
         seen_s = self.clock.to_recording(log_s)
-        for run in self.runs[~self.runs["found"]].itertuples():
-            seen_s[(log_s >= run.start_s) & (log_s <= run.stop_s)] = np.nan
+        absent = self.runs.loc[~self.runs["found"], ["start_s", "stop_s"]]
+        for start_s, stop_s in [
+            *absent.to_numpy(),
+            *self.unknown[["start_s", "stop_s"]].to_numpy(),
+        ]:
+            seen_s[(log_s >= start_s) & (log_s <= stop_s)] = np.nan
         return seen_s
 
     @property
@@ -119,6 +129,11 @@ class Alignment:
         unfound = "".join(
             f" Run {number} of the log ({row.rows} rows) was not found: its times are not known."
             for number, row in zip(absent.index, absent.itertuples(), strict=True)
+        )
+        unfound += "".join(
+            f" From row {gap.first} to row {gap.last} of the log no clock fits the {gap.words} words"
+            " that came: these times are not known."
+            for gap in self.unknown.itertuples()
         )
         overridden = "".join(f" OVERRIDDEN: the check {name!r}." for name in found.overridden)
         light = f" Screen changes are when light came: {self.light}." if self.light else ""
@@ -166,7 +181,8 @@ def align(
     except NoOffset as found:
         raise _no_offset(log, found) from None
     every = np.arange(len(sent))
-    inferred_s, uncertainty_s = match.clock.infer(stamps_s, _between(every, log.place))
+    run = sent["run"].to_numpy() if "run" in sent else np.ones(len(sent), np.int64)
+    inferred_s, uncertainty_s = match.clock.infer(stamps_s, _between(every, log.place), run)
     expected_s = inferred_s[log.place]
     evidence = _weigh(log, words, match, expected_s, tick_s)
     evidence = replace(evidence, overridden=judge(evidence, accept))
@@ -174,10 +190,13 @@ def align(
     uncertainty_s[log.place] += doubt_s
     pairs = _pairs(log, words, match.word, placed, expected_s)
     runs = _runs(log, match.word, expected_s, words)
-    run = sent["run"].to_numpy() if "run" in sent else np.ones(len(sent), np.int64)
     unfound = np.isin(run, runs.index[~runs["found"]])
     inferred_s[unfound], uncertainty_s[unfound] = np.nan, np.inf
     pairs = pairs[~unfound[pairs["sent"]]].reset_index(drop=True)
+    unknown = _unknown(log, words, pairs, expected_s, match.tolerance_s)
+    for gap in unknown.itertuples():
+        inferred_s[gap.first : gap.last + 1] = np.nan
+        uncertainty_s[gap.first : gap.last + 1] = np.inf
     scatter_s = float(pairs.loc[~pairs["placed"], "residual_s"].abs().quantile(0.99))
     measured = np.zeros(len(sent), bool)
     measured[pairs["sent"]] = True
@@ -207,6 +226,7 @@ def align(
         match.clock,
         evidence,
         runs,
+        unknown,
     )
 
 
@@ -303,6 +323,28 @@ def _unsent(words: Words, pairs: pd.DataFrame, expected_s: Times) -> Words:
         words.time_s <= expected_s[-1] + OUTSIDE_S
     )
     return words[np.flatnonzero(within & ~np.isin(words.place, pairs["seen"]))]
+
+
+def _unknown(
+    log: Words, words: Words, pairs: pd.DataFrame, expected_s: Times, tolerance_s: float
+) -> pd.DataFrame:
+    """Stretches without a pair in whose time words of their codes come: one of the clocks may have
+    been set there, and the time that is expected be another row's."""
+    paired = np.isin(log.place, pairs["sent"])
+    unsent = words[np.flatnonzero(~np.isin(words.place, pairs["seen"]))]
+    ends = np.flatnonzero(np.concatenate([[True], paired, [True]]))
+    gaps = []
+    for before, after in pairwise(ends.tolist()):
+        if after - before <= UNKNOWN_ROWS:
+            continue
+        rows = np.arange(before, after - 1)
+        span = np.nanmin(expected_s[rows]) - tolerance_s, np.nanmax(expected_s[rows]) + tolerance_s
+        there = slice(*np.searchsorted(unsent.time_s, span).tolist())
+        came = int(np.isin(unsent.code[there], log.code[rows]).sum())
+        if came >= UNKNOWN_SHARE * len(rows):
+            spent_s = log.time_s[rows]
+            gaps.append((*log.place[rows[[0, -1]]], spent_s.min(), spent_s.max(), came))
+    return pd.DataFrame(gaps, columns=["first", "last", "start_s", "stop_s", "words"])
 
 
 def _count(codes: Integers) -> pd.Series:

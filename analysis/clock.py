@@ -5,7 +5,7 @@ one of them bends (a computer that warms up, or is being steered) or was set ane
 compared as `offset = recording - log`, so that hours of microseconds keep their precision.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ Rows = NDArray[np.intp]
 SMOOTHING_ROWS = 21  # running median: keeps edges, and survives ten rows that are wrong
 PIECE_ROWS = 20  # a piece is not fitted to less
 SHORT_ROWS = 40  # a part of fewer does not tell its slope
+SHORTEST_SMOOTHING = 9  # running median of such a part
 JUMP_S = 0.01  # more than this between two pieces: a clock was set, not steered
 RATE_SDS = 3.0  # standard errors of a rate that are allowed for
 QUARTZ_PPM = 20.0  # how much a quartz may wander away from its fitted line
@@ -33,6 +34,7 @@ class Piece:
     offset_s : recording minus log, at `start_s`
     rate : seconds of the recording per second of the log, minus one
     rate_sd : how exactly that is known, one standard error
+    run : of the log, that it belongs to
     """
 
     first_row: int
@@ -42,6 +44,7 @@ class Piece:
     offset_s: float
     rate: float
     rate_sd: float = 0.0
+    run: int = 1
 
     def __call__(self, log_s: Times) -> Times:
         """Time in the recording, (n,)."""
@@ -116,13 +119,26 @@ class Clock:
             stops.append(after.last_row + 1 if jump else after.first_row)
         return list(zip(firsts, [*stops, n_rows], strict=True))
 
-    def infer(self, log_s: Times, row: NDArray[np.floating | np.integer]) -> tuple[Times, Times]:
+    def infer(
+        self, log_s: Times, row: NDArray[np.floating | np.integer], run: NDArray[np.int64]
+    ) -> tuple[Times, Times]:
         """Best guess of recording times, and how far they may be off.
 
         Times of the log are known by their rows (ascending; fractions lie between rows), so a clock
         that was set back does no harm.  Between two pieces the guess is the middle of what the two
-        say, kept between their ends.
+        say, kept between their ends; pieces of another run say nothing, if the run has its own.
         """
+        runs = {piece.run for piece in self.pieces}
+        if len(runs) == 1:
+            return self._infer(log_s, row)
+        time_s, spread_s = self._infer(log_s, row)
+        for number in runs:
+            its = run == number
+            pieces = tuple(piece for piece in self.pieces if piece.run == number)
+            time_s[its], spread_s[its] = replace(self, pieces=pieces)._infer(log_s[its], row[its])
+        return time_s, spread_s
+
+    def _infer(self, log_s: Times, row: NDArray[np.floating | np.integer]) -> tuple[Times, Times]:
         firsts = [piece.first_row for piece in self.pieces[1:]]
         owner = np.searchsorted(firsts, row, side="right")
         time_s, spread_s = np.empty(len(log_s)), np.zeros(len(log_s))
@@ -160,7 +176,12 @@ class Clock:
 
 
 def fit_clock(
-    rows: Rows, log_s: Times, recording_s: Times, bend_s: float, part: Rows | None = None
+    rows: Rows,
+    log_s: Times,
+    recording_s: Times,
+    bend_s: float,
+    part: Rows | None = None,
+    run: Rows | None = None,
 ) -> Clock:
     """Robust clock through matched rows.
 
@@ -170,9 +191,12 @@ def fit_clock(
     log_s, recording_s : their two times, (n,)
     bend_s : a line is split where the running median of its residuals leaves this band
     part : between which one of the clocks is known to have been set, ascending, (n,)
+    run : of the log, between which its clock may begin anew, ascending, (n,)
     """
     offset = recording_s - log_s
-    lines = _lines(log_s, offset, bend_s, np.zeros(len(rows), int) if part is None else part)
+    part = np.zeros(len(rows), np.int64) if part is None else part
+    run = np.ones(len(rows), np.int64) if run is None else run
+    lines = _lines(log_s, offset, bend_s, part, run)
     pieces = tuple(
         Piece(
             int(rows[a]),
@@ -182,6 +206,7 @@ def fit_clock(
             level,
             rate,
             _rate_sd(log_s[a:b] - log_s[a], offset[a:b] - level),
+            int(run[a]),
         )
         for a, b, level, rate in lines
     )
@@ -194,13 +219,14 @@ def fit_clock(
 
 
 def _lines(
-    log_s: Times, offset: Times, bend_s: float, part: Rows
+    log_s: Times, offset: Times, bend_s: float, part: Rows, run: Rows
 ) -> list[tuple[int, int, float, float]]:
-    """Half-open ranges of rows with level at their start and slope, part by part.
+    """Half-open ranges of rows with level at their start and slope, by part and run.
 
-    A part too short to tell a slope has that of the longest line.
+    A part too short to tell a slope has that of the longest line, if that fits it.
     """
-    bounds = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(part)]
+    anew = (np.diff(part) != 0) | (np.diff(run) != 0)
+    bounds = [0, *(np.flatnonzero(anew) + 1).tolist(), len(part)]
     parts = list(zip(bounds, bounds[1:], strict=False))
     if len(parts) == 1:
         return _split(log_s, offset, 0, len(part), bend_s)
@@ -209,9 +235,17 @@ def _lines(
     usual = max(every, key=lambda line: line[1] - line[0])[3] if every else 0.0
     for a, b in parts:
         if b - a < SHORT_ROWS:
-            level = float(np.median(offset[a:b] - usual * (log_s[a:b] - log_s[a])))
-            lines[a, b] = [(a, b, level, usual)]
+            lines[a, b] = [(a, b, *_short_line(log_s[a:b] - log_s[a], offset[a:b], usual, bend_s))]
     return [line for bounds in parts for line in lines[bounds]]
+
+
+def _short_line(x: Times, y: Times, usual: float, bend_s: float) -> tuple[float, float]:
+    """Level and slope of a few points: the usual slope, but where the clock clearly bends."""
+    level = float(np.median(y - usual * x))
+    off_s = median_filter(y - level - usual * x, SHORTEST_SMOOTHING, mode="nearest")
+    if len(x) < PIECE_ROWS or np.abs(off_s).max() <= bend_s:
+        return level, usual
+    return robust_line(x, y)
 
 
 def robust_line(x: Times, y: Times) -> tuple[float, float]:

@@ -38,7 +38,7 @@ def settle_leaps(
     clock : through them
     """
     word, part = (one.copy() for one in placed)
-    expected_s, _ = clock.infer(log.time_s, np.arange(len(log)))
+    expected_s, _ = clock.infer(log.time_s, np.arange(len(log)), log.run)
     strange = _strange(log, tolerance_s)
     borders = (np.flatnonzero(np.diff(log.run)) + 1).tolist()
     bounds = [0, *strange.tolist(), *borders, len(log)]

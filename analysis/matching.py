@@ -37,6 +37,7 @@ BEND_SHARE = 0.4  # ... and this share of the log's step
 REFINEMENTS = 4
 CONVINCING = 0.9  # of the rows that can be heard: no other clock is tried
 LEAPS = 3  # times that the clock is fitted again after leaps were settled
+MOST_ROWS, MARGIN_SHARE, MARGIN_S = 0.99, 1.5, 0.001  # so much further than most: chance
 MISS_COST, CONTRADICTION_COST, STRETCH_COST = 0.5, 2.0, 4.0  # in rows that are explained
 # Rows beyond a jump of the clock
 FEWEST_MOVED = 10
@@ -110,7 +111,7 @@ def find_match(log: Words, words: Words, tick_s: float) -> Match:
         clock = _fit(log, words, placed, step_s)
     other = agreeing(log, words, placed.word) < 0
     believed = _believable(log, words, placed.word, clock) & ~other
-    word = np.where(believed, placed.word, -1)
+    word = _without_outliers(log, words, np.where(believed, placed.word, -1), clock)
     return Match(word, int(other.sum()), clock, step_s, _tolerance_s(step_s))
 
 
@@ -231,7 +232,9 @@ def _step_s(log: Words, words: Words, placed: _Placed, tick_s: float) -> float:
     """By how much stamps may be early: the log's step, or less where the residuals say so."""
     clock, word = _fit(log, words, placed, 0.0), placed.word
     rows = np.flatnonzero(word >= 0)
-    residual_s = words.time_s[word[rows]] - clock.infer(log.time_s, np.arange(len(log)))[0][rows]
+    residual_s = (
+        words.time_s[word[rows]] - clock.infer(log.time_s, np.arange(len(log)), log.run)[0][rows]
+    )
     told_s = float(np.fmin(tick_s, STEP_SPREAD * np.quantile(np.abs(residual_s), 0.95)))
     return max(told_s, _spread_s(log, words, word, _tolerance_s(told_s)))
 
@@ -260,8 +263,8 @@ def _tolerance_s(step_s: float) -> float:
 
 def _fit(log: Words, words: Words, placed: _Placed, step_s: float) -> Clock:
     rows = np.flatnonzero(placed.word >= 0)
-    seen_s, part = words.time_s[placed.word[rows]], placed.part[rows]
-    return fit_clock(rows, log.time_s[rows], seen_s, BEND_S + BEND_SHARE * step_s, part)
+    seen_s, bend_s = words.time_s[placed.word[rows]], BEND_S + BEND_SHARE * step_s
+    return fit_clock(rows, log.time_s[rows], seen_s, bend_s, placed.part[rows], log.run[rows])
 
 
 def _refine(
@@ -391,7 +394,7 @@ def _prove(log: Words, words: Words, step_s: float, least: int) -> _Placed | Non
     matched = np.flatnonzero(placed.word >= 0)
     if len(matched) < least:
         return None
-    expected_s, _ = _fit(log, words, placed, step_s).infer(log.time_s, np.arange(len(log)))
+    expected_s, _ = _fit(log, words, placed, step_s).infer(log.time_s, np.arange(len(log)), log.run)
     run = np.arange(matched[0], matched[-1] + 1)
     moved = replace(log[run], time_s=expected_s[run])
     explained = int((gain(moved, words, placed.word[run]) > 0).sum())
@@ -406,7 +409,7 @@ def _proven_parts(
     log: Words, words: Words, placed: _Placed, clock: Clock, step_s: float
 ) -> _Placed:
     """Words without those of parts, between two jumps, that another clock explains as well."""
-    expected_s, _ = clock.infer(log.time_s, np.arange(len(log)))
+    expected_s, _ = clock.infer(log.time_s, np.arange(len(log)), log.run)
     word = placed.word.copy()
     for part in range(int(placed.part[-1]) + 1):
         matched = np.flatnonzero((placed.part == part) & (word >= 0))
@@ -433,10 +436,28 @@ def _believable(log: Words, words: Words, word: Integers, clock: Clock) -> NDArr
     Where most rows have no word, or one with another number, a word here and there is chance.
     """
     sign = agreeing(log, words, word)
-    expected_s, _ = clock.infer(log.time_s, np.arange(len(log)))
+    expected_s, _ = clock.infer(log.time_s, np.arange(len(log)), log.run)
     worth = np.where(word >= 0, 1.0, np.where(heard(words, expected_s), -MISS_COST, 0.0))
     worth = np.where(sign < 0, -CONTRADICTION_COST, worth)
     return _good_stretches(worth.tolist())
+
+
+def _without_outliers(log: Words, words: Words, word: Integers, clock: Clock) -> Integers:
+    """Words but those that lie further from the clock than nearly all others, by a margin.
+
+    The tolerance must let in what a stepping clock and a first guess need; in the end chance words
+    have less room.  A word with the row's own number is no chance.
+    """
+    found = np.flatnonzero(word >= 0)
+    if not len(found):
+        return word
+    expected_s, _ = clock.infer(log.time_s, np.arange(len(log)), log.run)
+    off_s = np.abs(words.time_s[word[found]] - expected_s[found])
+    far = off_s > MARGIN_SHARE * np.quantile(off_s, MOST_ROWS) + MARGIN_S
+    far &= agreeing(log, words, word)[found] <= 0
+    kept = word.copy()
+    kept[found[far]] = -1
+    return kept
 
 
 def _good_stretches(worth: list[float]) -> NDArray[np.bool_]:

@@ -91,11 +91,9 @@ def nearest_words(
     found = np.flatnonzero(word >= 0)
     nearest_first = found[np.argsort(off_s[found], kind="stable")]
     _, taken = np.unique(word[nearest_first], return_index=True)
-    rows = np.sort(nearest_first[taken])
-    rows = rows[_longest_ascending(word[rows])]
-    once = np.full(len(log), -1)
-    once[rows] = word[rows]
-    return once, np.maximum.accumulate(part)
+    mine = np.full(len(log), -1)
+    mine[nearest_first[taken]] = word[nearest_first[taken]]
+    return _once(mine), np.maximum.accumulate(part)
 
 
 def _hand_over(
@@ -151,9 +149,12 @@ def gain(log: Words, words: Words, word: Integers) -> Integers:
 
 
 def _once(word: Integers) -> Integers:
-    """Words of rows, left out where an earlier row has the same word or a later one."""
-    last = np.concatenate([[-1], np.maximum.accumulate(word)[:-1]])
-    return np.where(word > last, word, -1)
+    """Words of rows in their order, each once; a chance word far ahead hides none but itself."""
+    rows = np.flatnonzero(word >= 0)
+    rows = rows[_longest_ascending(word[rows])]
+    once = np.full(len(word), -1)
+    once[rows] = word[rows]
+    return once
 
 
 def nearest(code: Integers, expected_s: Times, words: Words, tolerance_s: float) -> Integers:

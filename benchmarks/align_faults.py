@@ -140,7 +140,7 @@ def _measures(session: Session, found: Alignment) -> dict[str, Any]:
     right = np.zeros(len(session.sent), bool)
     right[found.pairs["sent"].to_numpy()[~wrong]] = True
     there = session.whole | session.altered
-    guessed = ~found.measured.to_numpy() & _can_be_told(session)
+    guessed = ~found.measured.to_numpy() & _can_be_told(session) & found.time_s.notna().to_numpy()
     away_s = np.abs(found.time_s.to_numpy() - session.true_s)[guessed]
     said_s = found.uncertainty_s.to_numpy()[guessed]
     return {

@@ -419,3 +419,43 @@ def test_a_lost_part_is_not_laid_on_a_like_part_of_another_run() -> None:
     assert found.clock.jumps == 0
     assert (found.pairs["seen"] >= len(before.seen)).all()
     assert not found.measured[: round(0.3 * len(session.sent))].any()
+
+
+def test_where_words_come_but_none_fits_no_time_is_told() -> None:
+    rng = np.random.default_rng(41)
+    session = Recorded(imagery(rng, 5.0, 8), rng)
+    rows, half = len(session.sent), len(session.sent) // 2
+    late = session.seen["time_s"].to_numpy(copy=True)
+    late[half:] += rng.uniform(0.1, 0.4, rows - half).cumsum() + 0.3  # no clock at all
+    seen = session.seen.assign(time_s=late)
+    found = align(session.sent, seen)
+    gap = found.unknown.iloc[-1]
+    assert (gap["first"], gap["last"]) == (half, rows - 1)
+    assert gap["words"] > 0.5 * (rows - half)
+    assert found.measured[:half].all()
+    assert found.time_s[half:].isna().all()
+    assert np.isinf(found.uncertainty_s[half:]).all()
+    assert np.isnan(found.to_recording(session.sent["time_s"].iloc[half:])).all()
+    assert f" From row {half} to row {rows - 1} of the log no clock fits the " in found.verdict
+
+
+def test_where_no_words_come_times_are_inferred() -> None:
+    rng = np.random.default_rng(42)
+    session = Recorded(imagery(rng, 5.0, 8), rng, kept=(0.0, 0.5))
+    found = session.align()
+    assert found.unknown.empty
+    assert np.isfinite(found.time_s).all()
+
+
+def test_a_word_far_out_beside_all_others_is_chance() -> None:
+    """The log steps by 10 ms, so the tolerance is wide; a lost row's chance word is not near."""
+    rng = np.random.default_rng(43)
+    session = Recorded(imagery(rng, 5.0, 8), rng)
+    session.sent["time_s"] = np.floor(session.sent["time_s"] / 0.0100144) * 0.0100144
+    assert session.align().evidence.tolerance_s == pytest.approx(0.014, abs=0.001)
+    for off_s, own in ((0.0075, True), (0.0105, False)):
+        late = session.seen["time_s"].to_numpy(copy=True)
+        expected_s = session.align().pairs["residual_s"].to_numpy()
+        late[100] += off_s - expected_s[100]
+        found = align(session.sent, session.seen.assign(time_s=late))
+        assert (100 in found.pairs.loc[~found.pairs["placed"], "sent"].to_numpy()) == own

@@ -77,15 +77,44 @@ def test_times_that_a_clock_showed_twice_are_not_told() -> None:
 
 def test_rows_are_known_by_their_place_even_where_times_come_twice() -> None:
     row = np.array([5.0, 10.0, 15.0])
-    time_s, off_s = BACK.infer(np.array([5.0, 9.5, 5.0]), row)
+    time_s, off_s = BACK.infer(np.array([5.0, 9.5, 5.0]), row, np.ones(3, int))
     np.testing.assert_allclose(time_s[[0, 2]], [105, 115])
     assert 109 <= time_s[1] <= 111
     assert off_s[1] == pytest.approx(1.25)  # it was between 109 and 111
     assert off_s[0] == off_s[2] == 0
 
 
+def test_what_is_lost_at_the_end_of_a_run_is_on_the_clock_of_that_run() -> None:
+    log_s = np.concatenate([np.arange(100.0), 150 + np.arange(100.0)])
+    run = np.repeat([1, 2], 100)
+    kept = np.r_[0:90, 105:200]
+    seen_s = log_s + np.where(run == 1, 500.0, 508.0)
+    clock = fit_clock(kept, log_s[kept], seen_s[kept], 0.001, run=run[kept])
+    time_s, off_s = clock.infer(log_s, np.arange(200), run)
+    np.testing.assert_allclose(time_s, seen_s, atol=1e-6)
+    assert off_s.max() < 0.001
+    assert [piece.run for piece in clock.pieces] == [1, 2]
+
+
+def test_a_run_without_a_clock_of_its_own_is_taken_along_by_its_neighbours() -> None:
+    time_s, off_s = FORWARD.infer(np.array([5.0, 3700.0]), np.array([5, 25]), np.array([1, 2]))
+    np.testing.assert_allclose(time_s, [105, 200])
+    assert off_s.tolist() == [0, pytest.approx(80 * 20e-6)]
+
+
+def test_a_short_part_has_the_usual_slope_unless_it_clearly_has_another() -> None:
+    log_s = np.arange(130.0)
+    part = np.repeat([0, 1], [100, 30])
+    for own_ppm, expected_ppm in ((55.0, 50.0), (500.0, 500.0)):
+        rate = np.where(part == 0, 50e-6, own_ppm * 1e-6)
+        seen_s = log_s + 100 + 5 * part + rate * (log_s - 100 * part)
+        clock = fit_clock(rows(130), log_s, seen_s, 0.001, part)
+        assert clock.pieces[-1].rate == pytest.approx(expected_ppm * 1e-6)
+
+
 def test_what_lies_outside_is_less_certain_the_further_it_is() -> None:
-    off_s = FORWARD.infer(np.array([-1000.0, -10.0, 0.0]), np.array([-0.5, -0.5, 0.0]))[1]
+    row, run = np.array([-0.5, -0.5, 0.0]), np.ones(3, int)
+    off_s = FORWARD.infer(np.array([-1000.0, -10.0, 0.0]), row, run)[1]
     np.testing.assert_allclose(off_s, [0.02, 0.0002, 0.0])
 
 

@@ -109,3 +109,18 @@ def test_an_interval_is_usual_if_the_task_has_it_elsewhere() -> None:
     log_s[10:] += 0.1
     usual = usual_intervals(table(*((t, 20) for t in log_s)), 0.003)
     assert np.flatnonzero(~usual).tolist() == [0, 10]
+
+
+def test_a_chance_word_far_ahead_hides_no_row_behind_it() -> None:
+    """The log's clock was set back by 70 s at row 50: by the clock behind that, row 5 is where row
+    75 is, and of its code."""
+    log_s = np.r_[0:50, -20:30].astype(float)
+    true_s = np.arange(100.0)
+    code = np.arange(1, 101)
+    code[5] = code[75]
+    log = words_of(pd.DataFrame({"time_s": log_s, "code": code}), False, 0xFFFF)
+    words = words_of(pd.DataFrame({"time_s": true_s, "code": code}), False, 0xFFFF)
+    both = [Stretch(0, log_s, 0), Stretch(0, log_s + 70, 1)]
+    word, part = nearest_words(log, words, both, 0.01)
+    assert word.tolist() == list(range(100))
+    assert part.tolist() == [0] * 50 + [1] * 50
