@@ -110,11 +110,9 @@ class Alignment:
         """
         log_s = np.asarray(time_s, dtype=float)
         seen_s = self.clock.to_recording(log_s)
-        absent = self.runs.loc[~self.runs["found"], ["start_s", "stop_s"]]
-        for start_s, stop_s in [
-            *absent.to_numpy(),
-            *self.unknown[["start_s", "stop_s"]].to_numpy(),
-        ]:
+        span = ["start_s", "stop_s"]
+        absent = self.runs.loc[~self.runs["found"], span]
+        for start_s, stop_s in [*absent.to_numpy(), *self.unknown[span].to_numpy()]:
             seen_s[(log_s >= start_s) & (log_s <= stop_s)] = np.nan
         return seen_s
 
@@ -131,9 +129,9 @@ class Alignment:
             for number, row in zip(absent.index, absent.itertuples(), strict=True)
         )
         unfound += "".join(
-            f" From row {gap.first} to row {gap.last} of the log no clock fits the {gap.words} words"
-            " that came: these times are not known."
-            for gap in self.unknown.itertuples()
+            f" From row {gap['first']} to row {gap['last']} of the log no clock fits the"
+            f" {gap['words']} words that came: these times are not known."
+            for gap in self.unknown.to_dict("records")
         )
         overridden = "".join(f" OVERRIDDEN: the check {name!r}." for name in found.overridden)
         light = f" Screen changes are when light came: {self.light}." if self.light else ""
@@ -194,9 +192,8 @@ def align(
     inferred_s[unfound], uncertainty_s[unfound] = np.nan, np.inf
     pairs = pairs[~unfound[pairs["sent"]]].reset_index(drop=True)
     unknown = _unknown(log, words, pairs, expected_s, match.tolerance_s)
-    for gap in unknown.itertuples():
-        inferred_s[gap.first : gap.last + 1] = np.nan
-        uncertainty_s[gap.first : gap.last + 1] = np.inf
+    for first, last in unknown[["first", "last"]].to_numpy(np.int64):
+        inferred_s[first : last + 1], uncertainty_s[first : last + 1] = np.nan, np.inf
     scatter_s = float(pairs.loc[~pairs["placed"], "residual_s"].abs().quantile(0.99))
     measured = np.zeros(len(sent), bool)
     measured[pairs["sent"]] = True
@@ -338,8 +335,8 @@ def _unknown(
         if after - before <= UNKNOWN_ROWS:
             continue
         rows = np.arange(before, after - 1)
-        span = np.nanmin(expected_s[rows]) - tolerance_s, np.nanmax(expected_s[rows]) + tolerance_s
-        there = slice(*np.searchsorted(unsent.time_s, span).tolist())
+        span_s = np.array([np.min(expected_s[rows]), np.max(expected_s[rows])])
+        there = slice(*np.searchsorted(unsent.time_s, span_s + [-tolerance_s, tolerance_s]))
         came = int(np.isin(unsent.code[there], log.code[rows]).sum())
         if came >= UNKNOWN_SHARE * len(rows):
             spent_s = log.time_s[rows]

@@ -112,9 +112,9 @@ def _rows(
     for number, rows in zip(absent.index, absent["rows"], strict=True):
         said = f"run {number} of the log ({counted(rows, 'row')}) was not found: its times are not"
         yield red("runs", f"{said} known")
-    for gap in found.unknown.itertuples():
-        said = f"rows {gap.first} to {gap.last} of the log have no time: no clock fits the"
-        yield red("clock", f"{said} {counted(gap.words, 'word')} that came meanwhile")
+    for gap in found.unknown.to_dict("records"):
+        said = f"rows {gap['first']} to {gap['last']} of the log have no time: no clock fits the"
+        yield red("clock", f"{said} {counted(gap['words'], 'word')} that came meanwhile")
     yield from _others(held)
 
 
@@ -194,9 +194,6 @@ def _span(row: Any) -> str:
 
 def _refused(refusal: AlignmentRefused | None, held: pd.DataFrame) -> Iterator[Row]:
     yield red("verdict", str(refusal))
-    for gap in found.unknown.itertuples():
-        said = f"rows {gap.first} to {gap.last} of the log have no time: no clock fits the"
-        yield red("clock", f"{said} {counted(gap.words, 'word')} that came meanwhile")
     yield from _others(held)
 
 

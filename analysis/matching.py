@@ -232,9 +232,7 @@ def _step_s(log: Words, words: Words, placed: _Placed, tick_s: float) -> float:
     """By how much stamps may be early: the log's step, or less where the residuals say so."""
     clock, word = _fit(log, words, placed, 0.0), placed.word
     rows = np.flatnonzero(word >= 0)
-    residual_s = (
-        words.time_s[word[rows]] - clock.infer(log.time_s, np.arange(len(log)), log.run)[0][rows]
-    )
+    residual_s = words.time_s[word[rows]] - _expected(log, clock)[rows]
     told_s = float(np.fmin(tick_s, STEP_SPREAD * np.quantile(np.abs(residual_s), 0.95)))
     return max(told_s, _spread_s(log, words, word, _tolerance_s(told_s)))
 
@@ -265,6 +263,11 @@ def _fit(log: Words, words: Words, placed: _Placed, step_s: float) -> Clock:
     rows = np.flatnonzero(placed.word >= 0)
     seen_s, bend_s = words.time_s[placed.word[rows]], BEND_S + BEND_SHARE * step_s
     return fit_clock(rows, log.time_s[rows], seen_s, bend_s, placed.part[rows], log.run[rows])
+
+
+def _expected(log: Words, clock: Clock) -> Times:
+    """Where a clock expects each row in the recording."""
+    return clock.infer(log.time_s, np.arange(len(log)), log.run)[0]
 
 
 def _refine(
@@ -394,7 +397,7 @@ def _prove(log: Words, words: Words, step_s: float, least: int) -> _Placed | Non
     matched = np.flatnonzero(placed.word >= 0)
     if len(matched) < least:
         return None
-    expected_s, _ = _fit(log, words, placed, step_s).infer(log.time_s, np.arange(len(log)), log.run)
+    expected_s = _expected(log, _fit(log, words, placed, step_s))
     run = np.arange(matched[0], matched[-1] + 1)
     moved = replace(log[run], time_s=expected_s[run])
     explained = int((gain(moved, words, placed.word[run]) > 0).sum())
@@ -409,7 +412,7 @@ def _proven_parts(
     log: Words, words: Words, placed: _Placed, clock: Clock, step_s: float
 ) -> _Placed:
     """Words without those of parts, between two jumps, that another clock explains as well."""
-    expected_s, _ = clock.infer(log.time_s, np.arange(len(log)), log.run)
+    expected_s = _expected(log, clock)
     word = placed.word.copy()
     for part in range(int(placed.part[-1]) + 1):
         matched = np.flatnonzero((placed.part == part) & (word >= 0))
@@ -436,7 +439,7 @@ def _believable(log: Words, words: Words, word: Integers, clock: Clock) -> NDArr
     Where most rows have no word, or one with another number, a word here and there is chance.
     """
     sign = agreeing(log, words, word)
-    expected_s, _ = clock.infer(log.time_s, np.arange(len(log)), log.run)
+    expected_s = _expected(log, clock)
     worth = np.where(word >= 0, 1.0, np.where(heard(words, expected_s), -MISS_COST, 0.0))
     worth = np.where(sign < 0, -CONTRADICTION_COST, worth)
     return _good_stretches(worth.tolist())
@@ -451,7 +454,7 @@ def _without_outliers(log: Words, words: Words, word: Integers, clock: Clock) ->
     found = np.flatnonzero(word >= 0)
     if not len(found):
         return word
-    expected_s, _ = clock.infer(log.time_s, np.arange(len(log)), log.run)
+    expected_s = _expected(log, clock)
     off_s = np.abs(words.time_s[word[found]] - expected_s[found])
     far = off_s > MARGIN_SHARE * np.quantile(off_s, MOST_ROWS) + MARGIN_S
     far &= agreeing(log, words, word)[found] <= 0

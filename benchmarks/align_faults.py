@@ -63,7 +63,8 @@ class Outcome:
     ----------
     numbers, clear : whether it was read by its numbers; if not, whether it can be told from itself
     refused : the refusal, its numbers left out; empty where it was accepted
-    rows, found, wrong : of the log, those with a word, those with a wrong one
+    rows, found, whole, wrong : of the log, those with a word, those whose word is in the recording
+        as it was sent, those with a wrong one
     within_step : those whose word is off by more than 5 ms, but not by a step of the log's clock
     recall, recall_altered : share found of the words that are there as sent, or sent and altered
     inferred, beyond, far : rows whose inferred time is judged; those off by more than they say; by
@@ -80,6 +81,7 @@ class Outcome:
     refused: str
     rows: int
     found: int
+    whole: int
     wrong: int
     within_step: int
     recall: float
@@ -129,7 +131,7 @@ def outcome(seed: int) -> Outcome:
 
 
 _NOTHING: dict[str, Any] = {
-    **dict.fromkeys(("found", "wrong", "within_step", "inferred", "beyond", "far"), 0),
+    **dict.fromkeys(("found", "whole", "wrong", "within_step", "inferred", "beyond", "far"), 0),
     **dict.fromkeys(("recall", "recall_altered"), np.nan),
 }
 
@@ -145,6 +147,7 @@ def _measures(session: Session, found: Alignment) -> dict[str, Any]:
     said_s = found.uncertainty_s.to_numpy()[guessed]
     return {
         "found": len(wrong),
+        "whole": int(session.whole.sum()),
         "wrong": int(wrong.sum()),
         "within_step": int((~wrong & (off_s > WRONG_S)).sum()),
         "recall": _mean(right[session.whole]),
@@ -300,7 +303,8 @@ def _row(title: str, kind: str, part: pd.DataFrame) -> dict[str, str]:
         "wrong": f"{accepted['wrong'].sum()}",
         "within a 10 ms step": f"{accepted['within_step'].sum()}",
         "sessions with one": f"{wrong} ({_bound(wrong, len(accepted))})",
-        "recall, median": f"{recall.median():.4f}",
+        "recall of all": f"{_pooled(accepted):.5f}",
+        "median": f"{recall.median():.4f}",
         "1 %": f"{recall.quantile(0.01):.4f}",
         "≥ 0.99": _percent((recall >= 0.99).mean()),
         "≥ 0.98": _percent((recall >= 0.98).mean()),
@@ -309,6 +313,12 @@ def _row(title: str, kind: str, part: pd.DataFrame) -> dict[str, str]:
         "beyond": f"{_percent(accepted['beyond'].sum() / inferred)},"
         f" {_percent(accepted['far'].sum() / inferred)}",
     }
+
+
+def _pooled(accepted: pd.DataFrame) -> float:
+    """Share of the words that are in any of the recordings which were found."""
+    some = accepted[accepted["whole"] > 0]
+    return float((some["recall"] * some["whole"]).sum() / max(1, some["whole"].sum()))
 
 
 def _foreign_row(kind: str, part: pd.DataFrame) -> dict[str, str]:

@@ -185,6 +185,19 @@ def test_a_refusal_ends_the_command_with_2_and_still_draws(
     assert b"<svg" in picture.read_bytes()
 
 
+def test_a_stretch_that_no_clock_fits_is_red(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    session = Recorded(imagery(rng, 5.0, 8), rng)
+    rows = len(session.sent)
+    late = session.seen["time_s"].to_numpy(copy=True)
+    late[rows // 2 :] += rng.uniform(0.1, 0.4, rows - rows // 2).cumsum() + 0.3
+    log = write_log(tmp_path / "log.txt", session.sent)
+    report = report_alignment(log, write_events(tmp_path, session.seen.assign(time_s=late)))
+    (row,) = [one for one in report.rows if "no clock fits" in one.said]
+    assert row.light == "red"
+    assert row.said.startswith(f"rows {rows // 2} to {rows - 1} of the log have no time: no clock")
+
+
 # Pictures ----------------------------------------------------------------------------------------
 
 
