@@ -11,10 +11,10 @@ from analysis.axis import (
 )
 from analysis.gather import Gathered, RunOfTrials, Session
 from analysis.imagery import (
-    ImageryTrials,
     Reactivation,
     ViewingCode,
 )
+from analysis.imagined.trials import ImageryTrials
 from analysis.space import ObjectSpace
 
 

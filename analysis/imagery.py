@@ -7,7 +7,7 @@ items within blocks would give.  Exchanged on all trials of a block together (a 
 exact whatever rates do within the block, where the order of the items in it was drawn at random.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import scipy.stats
 from numpy.typing import NDArray
 
 from analysis.axis import axis_weights, orthogonal_axis, projections
+from analysis.imagined.trials import ImageryTrials, without_block_means
 from analysis.inference import (
     LEVEL,
     N_SAMPLED,
@@ -30,29 +31,10 @@ from analysis.inference import (
     units_needed,
 )
 from analysis.labels import refuse_gaps, rows_of, some
-from analysis.responses import Window, trial_rates
 from analysis.space import ObjectSpace
 from task.contract.errors import AnalysisError
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class ImageryTrials:
-    """Cued trials of one session; the rows of all four belong together.
-
-    Attributes
-    ----------
-    item : picture to be imagined, (n_trials,)
-    block : (n_trials,)
-    before : rate before the cue, Hz, (n_trials, n_units)
-    during : rate in imagery, Hz, (n_trials, n_units)
-    """
-
-    item: pd.Series
-    block: pd.Series
-    before: pd.DataFrame
-    during: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,42 +90,6 @@ class ViewingCode:
     axis: ImaginedCode
     orthogonal: ImaginedCode
     viewing: ImaginedCode
-
-
-def imagery_trials(
-    spikes: Mapping[Any, NDArray[np.floating]],
-    trials: pd.DataFrame,
-    before_s: Window,
-    during_s: Window,
-) -> ImageryTrials:
-    """Rates of every unit around the cues.
-
-    Parameters
-    ----------
-    spikes : ascending spike times of every unit, s
-    trials : one row per cue; `item`, `block`, `onset_s` (of the cue, s)
-    before_s, during_s : windows relative to the cue, s; start included, end not
-
-    Raises
-    ------
-    AnalysisError
-        If there is no trial, a column is missing, a trial has no item or block, a window is empty,
-        or an onset is no time.
-    """
-    absent = [c for c in ("item", "block", "onset_s") if c not in trials]
-    if absent:
-        raise AnalysisError(f"imagery trials: no column {some(absent)}")
-    if trials.empty or trials[["item", "block"]].isna().any(axis=None):
-        raise AnalysisError(
-            "imagery trials: at least one is needed, and an item and block for each"
-        )
-    onsets, items = trials["onset_s"].to_numpy(dtype=float), trials["item"].tolist()
-    before, during = (
-        trial_rates(spikes, onsets, items, window).reset_index(drop=True)
-        for window in (before_s, during_s)
-    )
-    item, block = (trials[c].reset_index(drop=True) for c in ("item", "block"))
-    return ImageryTrials(item, block, before, during)
 
 
 def reactivation(trials: ImageryTrials, seed: int = 0) -> Reactivation:
@@ -219,8 +165,8 @@ def imagined_code(
     blocks, items = (cells.index.get_level_values(n).to_numpy() for n in (0, 1))
     codes, names = pd.factorize(items)
     known = _known(quantity, pd.Index(names), cells.columns)
-    x = _without_block_means(known[codes], blocks)
-    y = _without_block_means(cells.to_numpy(dtype=float), blocks)
+    x = without_block_means(known[codes], blocks)
+    y = without_block_means(cells.to_numpy(dtype=float), blocks)
     swaps = label_swaps(items, blocks, seed)
     along, size = (x * y).sum(axis=0), _length(x, known) * _length(y, cells.to_numpy())
     r = along / size
@@ -360,7 +306,7 @@ def _selective(
     blocks, items = trials.block.to_numpy(), trials.item.to_numpy()
     codes, names = pd.factorize(items)
     rates = trials.during.to_numpy(dtype=float)
-    y = _without_block_means(rates, blocks)
+    y = without_block_means(rates, blocks)
     total = _length(y, rates) ** 2
     eta2 = _between(codes[None], len(names), y)[0] / total
     drawn, swaps = label_permutations(items, blocks, seed), label_swaps(items, blocks, seed)
@@ -399,13 +345,6 @@ def _p(r: FloatArray, null: FloatArray, exact: bool, two_sided: bool) -> FloatAr
     if two_sided:
         r, null = np.abs(r), np.abs(null)
     return permutation_p(r, null, exact=exact)
-
-
-def _without_block_means(values: FloatArray, blocks: NDArray[Any]) -> FloatArray:
-    codes, names = pd.factorize(blocks)
-    sums = np.zeros((len(names), values.shape[1]))
-    np.add.at(sums, codes, values)
-    return np.asarray(values - (sums / np.bincount(codes)[:, None])[codes])
 
 
 def _length(centred: FloatArray, values: FloatArray) -> FloatArray:

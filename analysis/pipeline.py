@@ -19,11 +19,10 @@ from analysis.features import read_features
 from analysis.findings import Imagining, Pictures, Results, Viewing
 from analysis.gather import Gathered, RunOfTrials, Session, gather
 from analysis.imagery import (
-    ImageryTrials,
-    imagery_trials,
     reactivation,
     viewing_code,
 )
+from analysis.imagined.trials import ImageryTrials, imagery_trials
 from analysis.pictures import set_features
 from analysis.readers.values import read_vector
 from analysis.responses import rates_by_image, trial_rates

@@ -5,13 +5,12 @@ import scipy.stats
 
 from analysis.axis import axis_weights, orthogonal_axis, projections
 from analysis.imagery import (
-    ImageryTrials,
-    imagery_trials,
     imagined_code,
     population,
     reactivation,
     viewing_code,
 )
+from analysis.imagined.trials import ImageryTrials, imagery_trials
 from analysis.space import object_space
 from task.contract.errors import AnalysisError
 

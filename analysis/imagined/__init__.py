@@ -1,0 +1,1 @@
+"""What units do in imagery, and how that compares with viewing."""

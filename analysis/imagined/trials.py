@@ -1,0 +1,81 @@
+"""Cued trials of imagery: what was imagined when, and the rates before and after the cue.
+
+Rates drift from block to block, and every item lives in few blocks: what compares trials takes
+block means out first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.labels import some
+from analysis.responses import Window, trial_rates
+from task.contract.errors import AnalysisError
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageryTrials:
+    """Cued trials of one session; the rows of all four belong together.
+
+    Attributes
+    ----------
+    item : picture to be imagined, (n_trials,)
+    block : (n_trials,)
+    before : rate before the cue, Hz, (n_trials, n_units)
+    during : rate in imagery, Hz, (n_trials, n_units)
+    """
+
+    item: pd.Series
+    block: pd.Series
+    before: pd.DataFrame
+    during: pd.DataFrame
+
+
+def imagery_trials(
+    spikes: Mapping[Any, NDArray[np.floating]],
+    trials: pd.DataFrame,
+    before_s: Window,
+    during_s: Window,
+) -> ImageryTrials:
+    """Rates of every unit around the cues.
+
+    Parameters
+    ----------
+    spikes : ascending spike times of every unit, s
+    trials : one row per cue; `item`, `block`, `onset_s` (of the cue, s)
+    before_s, during_s : windows relative to the cue, s; start included, end not
+
+    Raises
+    ------
+    AnalysisError
+        If there is no trial, a column is missing, a trial has no item or block, a window is empty,
+        or an onset is no time.
+    """
+    absent = [c for c in ("item", "block", "onset_s") if c not in trials]
+    if absent:
+        raise AnalysisError(f"imagery trials: no column {some(absent)}")
+    if trials.empty or trials[["item", "block"]].isna().any(axis=None):
+        raise AnalysisError(
+            "imagery trials: at least one is needed, and an item and block for each"
+        )
+    onsets, items = trials["onset_s"].to_numpy(dtype=float), trials["item"].tolist()
+    before, during = (
+        trial_rates(spikes, onsets, items, window).reset_index(drop=True)
+        for window in (before_s, during_s)
+    )
+    item, block = (trials[c].reset_index(drop=True) for c in ("item", "block"))
+    return ImageryTrials(item, block, before, during)
+
+
+def without_block_means(values: FloatArray, blocks: NDArray[Any]) -> FloatArray:
+    """Rows less the mean of the rows of their block, (n_rows, n_units)."""
+    codes, names = pd.factorize(blocks)
+    sums = np.zeros((len(names), values.shape[1]))
+    np.add.at(sums, codes, values)
+    return np.asarray(values - (sums / np.bincount(codes)[:, None])[codes])

@@ -1,0 +1,1 @@
+"""What units do while pictures are seen."""
