@@ -243,6 +243,7 @@ def _weigh(log: Words, words: Words, match: Match, expected_s: Times, tick_s: fl
         agreeing=int((numbers > 0).sum()),
         contradicting=match.contradicted,
         jumps=_jumps_within(match.clock, log.run),
+        span_s=sum(piece.end_s - piece.start_s for piece in match.clock.pieces),
         drift_ppm=match.clock.drift_ppm,
         tolerance_s=match.tolerance_s,
         tick_s=tick_s if match.step_s >= 0.9 * tick_s else np.nan,

@@ -17,6 +17,7 @@ LEAST_SHARE = 0.5  # of the rows when the recording heard anything: 30 % may be 
 LEAST_NUMBERED = 0.01  # of numbered rows: heavy losses leave few announcements whole
 MOST_PPM = 550.0  # quartz clocks stay below 100; up to 500 must pass, however short the run
 MOST_JUMPS = 6
+OFTEN_JUMPS, OFTEN_S = 3, 60.0  # so many, and one within so short a time each: no clock is set so
 Check = Literal["share", "numbers", "rival", "drift", "jumps"]
 CHECKS: tuple[str, ...] = get_args(Check)
 
@@ -36,6 +37,7 @@ class Evidence:
     numbered, agreeing : matched rows that carry a number, and those whose word carries the same
     contradicting : rows whose word, by code and time, carries another number
     jumps : how often one of the clocks was set, between two runs of the log aside
+    span_s : of the log, on a clock
     drift_ppm : recording against log; NaN where no clock was found
     tolerance_s : how near to the clock a word had to be
     tick_s : step of the log's clock; NaN where it shows none by which its stamps are off
@@ -50,6 +52,7 @@ class Evidence:
     agreeing: int = 0
     contradicting: int = 0
     jumps: int = 0
+    span_s: float = np.nan
     drift_ppm: float = np.nan
     tolerance_s: float = np.nan
     tick_s: float = np.nan
@@ -155,9 +158,11 @@ def _failed(found: Evidence) -> Iterator[AlignmentRefused]:
             found,
             "drift",
         )
-    if found.jumps > MOST_JUMPS:
+    often = found.jumps >= OFTEN_JUMPS and found.span_s < OFTEN_S * found.jumps
+    if found.jumps > MOST_JUMPS or often:
         yield AlignmentRefused(
-            f"log and recording agree only in {found.jumps + 1} pieces, each on a clock of its own",
+            f"log and recording agree only in {found.jumps + 1} pieces, each on a clock of its own,"
+            f" within {found.span_s:.0f} s",
             WRONG_FILES,
             found,
             "jumps",

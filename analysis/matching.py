@@ -37,6 +37,7 @@ BEND_SHARE = 0.4  # ... and this share of the log's step
 REFINEMENTS = 4
 CONVINCING = 0.9  # of the rows that can be heard: no other clock is tried
 LEAPS = 3  # times that the clock is fitted again after leaps were settled
+FEWEST_TOGETHER, APART_ROWS = 5, 10  # fewer, so many lost rows away from all others: chance
 MOST_ROWS, MARGIN_SHARE, MARGIN_S = 0.99, 1.5, 0.001  # so much further than most: chance
 MISS_COST, CONTRADICTION_COST, STRETCH_COST = 0.5, 2.0, 4.0  # in rows that are explained
 # Rows beyond a jump of the clock
@@ -112,6 +113,7 @@ def find_match(log: Words, words: Words, tick_s: float) -> Match:
     other = agreeing(log, words, placed.word) < 0
     believed = _believable(log, words, placed.word, clock) & ~other
     word = _without_outliers(log, words, np.where(believed, placed.word, -1), clock)
+    word = _without_islands(log, words, word)
     return Match(word, int(other.sum()), clock, step_s, _tolerance_s(step_s))
 
 
@@ -460,6 +462,21 @@ def _without_outliers(log: Words, words: Words, word: Integers, clock: Clock) ->
     far &= agreeing(log, words, word)[found] <= 0
     kept = word.copy()
     kept[found[far]] = -1
+    return kept
+
+
+def _without_islands(log: Words, words: Words, word: Integers) -> Integers:
+    """Words but those of a few rows far from all others, none with the row's own number.
+
+    Where the recording was silent around them, nothing else contradicts: the clock may have been
+    set in between, and these be words of other rows.
+    """
+    found = np.flatnonzero(word >= 0)
+    island = np.cumsum(np.diff(found, prepend=found[:1]) > APART_ROWS)
+    rows = np.bincount(island)
+    proven = np.bincount(island, agreeing(log, words, word)[found] > 0)
+    kept = word.copy()
+    kept[found[((rows < FEWEST_TOGETHER) & (proven == 0))[island]]] = -1
     return kept
 
 

@@ -459,3 +459,15 @@ def test_a_word_far_out_beside_all_others_is_chance() -> None:
         late[100] += off_s - expected_s[100]
         found = align(session.sent, session.seen.assign(time_s=late))
         assert (100 in found.pairs.loc[~found.pairs["placed"], "sent"].to_numpy()) == own
+
+
+@pytest.mark.parametrize(("rows", "believed"), [(4, False), (5, True)])
+def test_a_few_words_after_a_long_silence_prove_nothing(rows: int, believed: bool) -> None:
+    """The clock may have been set in the silence, and the words be other rows' of their codes."""
+    rng = np.random.default_rng(44)
+    session = Recorded(imagery(rng, 5.0, 8), rng)
+    kept = np.r_[0:rows, 200 : len(session.sent)]
+    found = align(session.sent, session.seen.iloc[kept])
+    assert found.measured[:rows].all() == believed
+    assert found.measured[:rows].any() == believed
+    assert found.measured[200:].all()
