@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.axis import (
     fit_axes,
 )
-from analysis.document import read_truth, results
+from analysis.document import results
 from analysis.features import read_features
 from analysis.findings import Imagining, Pictures, Results, Viewing
 from analysis.gather import Gathered, RunOfTrials, Session, gather
@@ -24,6 +24,7 @@ from analysis.imagery import (
 )
 from analysis.imagined.trials import ImageryTrials, imagery_trials
 from analysis.pictures import set_features
+from analysis.planted import read_truth
 from analysis.readers.values import read_vector
 from analysis.responses import rates_by_image, trial_rates
 from analysis.space import ObjectSpace, default_dims, object_space
