@@ -17,9 +17,10 @@ import pandas as pd
 from analysis.clock import Clock, Times
 from analysis.evidence import LEAST_SHARE, WRONG_FILES, AlignmentRefused, Evidence, judge
 from analysis.lines import EVERY, Lines
-from analysis.matching import FEWEST_ROWS, Match, find_match, rival_rows
+from analysis.matching import FEWEST_ROWS, Match, find_match
 from analysis.misstamped import find_places
 from analysis.nearby import agreeing, heard
+from analysis.rival import rival_rows
 from analysis.tick import SHORTEST_S as TICK_SHORTEST_S
 from analysis.tick import log_tick
 from analysis.voting import Integers, NoOffset, Words, words_of

@@ -10,7 +10,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from analysis.matching import FEWEST_ROWS, clear_lead
+from analysis.matching import FEWEST_ROWS
+from analysis.rival import clear_lead
 from task.contract.errors import UserError
 
 LEAST_SHARE = 0.5  # of the rows when the recording heard anything: 30 % may be lost, some replaced

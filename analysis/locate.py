@@ -20,7 +20,8 @@ from analysis.align import Alignment, align
 from analysis.evidence import CHECKS, LEAST_SHARE, AlignmentRefused
 from analysis.identity import identify, steady
 from analysis.lines import Integers, Lines, find_lines, restored, suspects, tells_apart
-from analysis.matching import FEWEST_ROWS, clear_lead
+from analysis.matching import FEWEST_ROWS
+from analysis.rival import clear_lead
 from task.contract.codes import MAX_PRESENTATION, Code
 from task.contract.errors import UserError
 

@@ -10,7 +10,6 @@ whole must; jumps by a period of the task, which hide, are betrayed by the log's
 (`leaps`).  Last, stretches that the clock explains no better than chance are given up.
 """
 
-import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -21,6 +20,7 @@ from scipy.ndimage import median_filter
 from analysis.clock import Clock, Times, fit_clock
 from analysis.leaps import settle_leaps
 from analysis.nearby import Stretch, agreeing, gain, heard, nearest_words
+from analysis.rival import LEAD_ROWS, clear_lead, in_doubt, rival_rows
 from analysis.voting import Integers, NoOffset, Words, guess_times, rival_times
 
 FEWEST_ROWS = 30
@@ -43,12 +43,9 @@ MISS_COST, CONTRADICTION_COST, STRETCH_COST = 0.5, 2.0, 4.0  # in rows that are 
 # Rows beyond a jump of the clock
 FEWEST_MOVED = 10
 LEAD_MOVED = 7
+FEWEST_NUMBERS = 3  # that agree in every part, where the stream has numbers
 MOVED_SHARE = 0.2  # of a minute's rows: the recording may end in it
 PAUSE_S = 60.0  # longer, and what follows is another run's
-# A clock is believed if
-LEAD_ROWS = 20  # the best rival explains this many rows fewer ...
-MOST_RIVAL = 0.8  # ... this share of its own at most ...
-LEAD_SIGMAS = 5.0  # ... and this many standard deviations of the number of rows lost
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +104,7 @@ def find_match(log: Words, words: Words, tick_s: float) -> Match:
         if settled is None:
             break
         placed, clock = _refine(log, words, _Placed(*settled), step_s)
+    placed, clock = _settle_doubts(log, words, placed, clock, step_s)
     if placed.part[-1]:
         placed = _proven_parts(log, words, placed, clock, step_s)
         clock = _fit(log, words, placed, step_s)
@@ -115,32 +113,6 @@ def find_match(log: Words, words: Words, tick_s: float) -> Match:
     word = _without_outliers(log, words, np.where(believed, placed.word, -1), clock)
     word = _without_islands(log, words, word)
     return Match(word, int(other.sum()), clock, step_s, _tolerance_s(step_s))
-
-
-def clear_lead(explained: int, rival: int, rows: int, least: int = LEAD_ROWS) -> bool:
-    """Whether a clock explains clearly more of some rows than its best rival.
-
-    Words are lost at random, so the lead must exceed what that makes of two equal clocks; and where
-    a task comes so regularly that a rival explains most, a jump of the clock would go unseen.
-    """
-    lead, lost = explained - rival, max(rows - explained, 0)
-    clear = lead >= max(least, LEAD_SIGMAS * math.sqrt(lost))
-    return clear and rival <= MOST_RIVAL * explained
-
-
-def rival_rows(log: Words, words: Words, tolerance_s: float, explained: int) -> int:
-    """How many rows the best clock that is off can explain.
-
-    The times of the log are those of the recording already; offsets within four tolerances of zero
-    are no rivals.
-
-    Parameters
-    ----------
-    explained : rows that the clock explains which is challenged
-    """
-    rivals = rival_times(log, words, 2 * tolerance_s, explained / max(len(log), 1))
-    found = [nearest_words(log, words, [Stretch(0, rival)], tolerance_s)[0] for rival in rivals]
-    return max((int((gain(log, words, word) > 0).sum()) for word in found), default=0)
 
 
 # A clock, and the words near it
@@ -355,6 +327,19 @@ def _recover(log: Words, words: Words, placed: _Placed, step_s: float) -> _Place
     return _Placed(word, _in_order(label))
 
 
+def _settle_doubts(
+    log: Words, words: Words, placed: _Placed, clock: Clock, step_s: float
+) -> tuple[_Placed, Clock]:
+    """Words without those of stretches in doubt, which are looked for anew as beyond a jump."""
+    tolerance_s = _tolerance_s(step_s)
+    doubtful = in_doubt(log, words, placed.word, _expected(log, clock), tolerance_s)
+    kept = np.where(doubtful, -1, placed.word)
+    if not doubtful.any() or (kept >= 0).sum() < FEWEST_ROWS:
+        return placed, clock
+    placed = _recover(log, words, replace(placed, word=kept), step_s)
+    return placed, _fit(log, words, placed, step_s)
+
+
 def _carry_numbers(log: Words, words: Words, word: Integers) -> bool:
     """Whether many words carry the number of their row, and hardly one another's."""
     sign = agreeing(log, words, word)
@@ -413,9 +398,15 @@ def _prove(log: Words, words: Words, step_s: float, least: int) -> _Placed | Non
 def _proven_parts(
     log: Words, words: Words, placed: _Placed, clock: Clock, step_s: float
 ) -> _Placed:
-    """Words without those of parts, between two jumps, that another clock explains as well."""
+    """Words without those of parts, between two jumps, that another clock explains as well.
+
+    In a stream that numbers itself also without parts in which hardly a number agrees: every block
+    of a task begins with the same words.
+    """
     expected_s = _expected(log, clock)
     word = placed.word.copy()
+    numbered = agreeing(log, words, word) > 0
+    needed = FEWEST_NUMBERS if numbered.sum() >= FEWEST_ROWS else 0
     for part in range(int(placed.part[-1]) + 1):
         matched = np.flatnonzero((placed.part == part) & (word >= 0))
         if not len(matched):
@@ -425,7 +416,8 @@ def _proven_parts(
         inside = np.arange(before.max(initial=-1) + 1, after[after >= 0].min(initial=len(words)))
         moved = replace(log[rows], time_s=expected_s[rows])
         rival = rival_rows(moved, words[inside], _tolerance_s(step_s), len(matched))
-        if not clear_lead(len(matched), rival, len(rows), LEAD_MOVED):
+        told = numbered[matched].sum() >= needed
+        if not told or not clear_lead(len(matched), rival, len(rows), LEAD_MOVED):
             word[rows] = -1
     if (word >= 0).sum() < FEWEST_ROWS:
         return placed

@@ -471,3 +471,25 @@ def test_a_few_words_after_a_long_silence_prove_nothing(rows: int, believed: boo
     assert found.measured[:rows].all() == believed
     assert found.measured[:rows].any() == believed
     assert found.measured[200:].all()
+
+
+def test_in_a_numbered_stream_a_part_without_its_numbers_is_not_believed() -> None:
+    """Every block begins with the same words: those of a later block are no jump of the clock."""
+    rng, rows, time_s, number = np.random.default_rng(45), [], 100.0, 0
+    for _ in range(6):
+        for code in (48, 12, 3, 93, 41, 65, 76, 10, 51, 33, 34, 35):
+            rows.append((time_s, code, -1))
+            time_s += 0.08
+        for _ in range(20):
+            number += 1
+            for code in (20, 21, 22):
+                rows.append((time_s, code, number))
+                time_s += rng.uniform(0.1, 0.9)
+        time_s += 20.0
+    sent = pd.DataFrame(rows, columns=["time_s", "code", "trial"])
+    fifth, sixth = 4 * 72, 5 * 72
+    seen = sent.iloc[np.r_[0:fifth, sixth : sixth + 12]].assign(time_s=lambda t: t["time_s"] + 500)
+    found = align(sent.head(fifth + 18), seen.reset_index(drop=True))
+    assert found.measured[: fifth - 1].all()
+    assert not found.measured[fifth:].any()
+    assert found.clock.jumps == 0
