@@ -5,8 +5,15 @@ Chang & Tsao 2017, doi:10.1016/j.cell.2017.05.011; human neurons: doi:10.1126/sc
 Coordinates are divided by their norm over the pictures.  The preferred axis is then the mean of the
 pictures' coordinates weighted by rate (spike-triggered average).  Where the coordinates are
 component scores of the same pictures it equals least squares.
+
+The spike-triggered average is the default: it is what the field reports, has nothing to choose, and
+one matrix product fits it to all units, so that every shuffle can fit it anew.  Ridge regression
+(`viewing.ridge_axis`) shrinks the dimensions in which pictures differ little; it is what predicts
+left-out pictures.  Neither is nearer to the true axis in general: the average is where a unit cares
+for all dimensions alike, ridge where it cares most for those that vary most (`benchmarks/axis.md`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +21,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.inference import benjamini_hochberg, permutation_p
-from analysis.labels import refuse_doubles, refuse_gaps, rows_of, some
+from analysis.inference import benjamini_hochberg
 from analysis.prediction import (
-    N_FOLDS,
     centred,
     folds,
     left_out_predictions,
@@ -25,14 +30,19 @@ from analysis.prediction import (
     variance_explained,
 )
 from analysis.space import ObjectSpace
+from analysis.threads import matrices_on_one_thread
+from analysis.viewing.deflated import leading_components
+from analysis.viewing.matched import Matrix, matched, why_untested
+from analysis.viewing.shuffled_axes import (
+    Progress,
+    axis_correlations,
+    count_as_good,
+    shuffled_orders,
+)
 from task.contract.errors import AnalysisError
 
 FloatArray = NDArray[np.float64]
-# Labelled tables where the caller gave labelled tables, bare arrays where bare arrays.
-Matrix = Any
 Vector = Any
-
-_BLOCK_NUMBERS = 2_000_000  # of shuffled coordinates held at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ class AxisFit:
         have predicted better.  See `left_out_predictions`
     predictions : rates predicted for left-out pictures, in the unit of the rates,
         (n_images, n_units)
-    untested : units whose rate is the same for every picture
+    untested : units without axis and p, and why: the same rate for every picture, or rates missing
     smallest_p : the least p that so many shuffles can give
     """
 
@@ -64,12 +74,18 @@ class AxisFit:
     q: Vector
     r2: Vector
     predictions: Matrix
-    untested: tuple[Any, ...]
+    untested: Mapping[Any, str]
     smallest_p: float
 
 
 def fit_axes(
-    rates: Matrix, space: ObjectSpace | Matrix, n_shuffles: int = 1000, seed: int = 0
+    rates: Matrix,
+    space: ObjectSpace | Matrix,
+    n_shuffles: int = 1000,
+    seed: int = 0,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
 ) -> AxisFit:
     """Fit every unit's preferred axis, test it, and score it on left-out pictures.
 
@@ -81,6 +97,9 @@ def fit_axes(
         rates are left aside.  Two arrays must have the same pictures in the same order.
     n_shuffles : permutations of the pictures, the same for all units; the axis is refitted in each
     seed : of the shuffles and of the folds
+    threads : at most so many shuffle at once; by default as many as the matrix library may take
+        (the cores, or OMP_NUM_THREADS).  The answer is the same for any number
+    progress : called now and then with how many shuffles are done, and of how many
 
     Returns
     -------
@@ -90,32 +109,51 @@ def fit_axes(
     Raises
     ------
     AnalysisError
-        If pictures cannot be matched, come twice or are too few, values are not finite, or a
-        dimension is the same for all pictures.
+        If pictures cannot be matched, come twice or are too few, a unit is named twice, no unit has
+        a rate for every picture, or a dimension is missing or the same for all pictures.
     """
-    table, coordinates = _match(rates, space)
+    table, coordinates = matched(rates, space)
     x, y = coordinates.to_numpy(), table.to_numpy()
     sta, scale = _spike_triggered(x, y)
-    still = unvarying(y)
-    r, null = _correlations(x / scale, y, n_shuffles, seed)
-    r = np.where(still, np.nan, r)
+    untested = why_untested(table)
+    still = table.columns.isin(list(untested))
+    r, p = _tested(x / scale, y, still, n_shuffles, seed, threads, progress)
     predictions = left_out_predictions(x, y, seed)
     units, dims = table.columns, coordinates.columns
-    p = pd.Series(permutation_p(r, null, exact=False), units, name="p")
+    labelled_p = pd.Series(p, units, name="p")
     fit = AxisFit(
         axis=pd.DataFrame(np.where(still, np.nan, sta), dims, units),
         weights=pd.DataFrame(_weights(sta, scale, still), dims, units),
         r=pd.Series(r, units, name="r"),
-        p=p,
-        q=benjamini_hochberg(p),
+        p=labelled_p,
+        q=benjamini_hochberg(labelled_p),
         r2=pd.Series(variance_explained(y, predictions), units, name="r2"),
         predictions=pd.DataFrame(predictions, table.index, units),
-        untested=tuple(units[still]),
+        untested=untested,
         smallest_p=1 / (1 + n_shuffles),
     )
     if isinstance(rates, pd.DataFrame):
         return replace(fit, predictions=fit.predictions.loc[rates.index])
     return _bare(fit)
+
+
+def _tested(
+    x: FloatArray,
+    y: FloatArray,
+    still: NDArray[np.bool_],
+    n_shuffles: int,
+    seed: int,
+    threads: int | None,
+    progress: Progress | None,
+) -> tuple[FloatArray, FloatArray]:
+    """Correlation and p of the units that are not `still`, NaN of the others, (n_units,)."""
+    r, p = np.full(y.shape[1], np.nan), np.full(y.shape[1], np.nan)
+    if not still.all():
+        lively, orders = y[:, ~still], shuffled_orders(len(y), n_shuffles, seed)
+        as_good = count_as_good(x, lively, orders, threads=threads, progress=progress)
+        r[~still] = axis_correlations(x, lively)
+        p[~still] = (1 + as_good) / (1 + n_shuffles)
+    return r, p
 
 
 def axis_weights(rates: pd.DataFrame, space: ObjectSpace | pd.DataFrame) -> pd.DataFrame:
@@ -136,7 +174,7 @@ def axis_weights(rates: pd.DataFrame, space: ObjectSpace | pd.DataFrame) -> pd.D
     AnalysisError
         As `fit_axes`.
     """
-    table, coordinates = _match(rates, space)
+    table, coordinates = matched(rates, space)
     y = table.to_numpy()
     weights = _weights(*_spike_triggered(coordinates.to_numpy(), y), unvarying(y))
     return pd.DataFrame(weights, coordinates.columns, table.columns)
@@ -153,6 +191,7 @@ def projections(weights: pd.DataFrame, space: ObjectSpace | pd.DataFrame) -> pd.
     return _coordinates(space)[weights.index] @ weights
 
 
+@matrices_on_one_thread()
 def orthogonal_axis(weights: pd.DataFrame, space: ObjectSpace | pd.DataFrame) -> pd.DataFrame:
     """Principal orthogonal axis: how pictures vary most where a unit should not care.
 
@@ -185,21 +224,23 @@ def orthogonal_axis(weights: pd.DataFrame, space: ObjectSpace | pd.DataFrame) ->
     scale = np.linalg.norm(x, axis=0)
     covariance = centred(x).T @ centred(x)
     w = weights.to_numpy(dtype=float)
+    known = np.isfinite(w).all(axis=0)
     found = np.full_like(w, np.nan)
-    for unit in np.flatnonzero(np.isfinite(w).all(axis=0)):
-        found[:, unit] = _orthogonal(covariance, w[:, unit], scale)
+    found[:, known] = _orthogonal(covariance, w[:, known], scale)
     return pd.DataFrame(found, weights.index, weights.columns)
 
 
 def _orthogonal(covariance: FloatArray, weights: FloatArray, scale: FloatArray) -> FloatArray:
     along = covariance @ weights
-    residual = covariance - np.outer(along, along) / (weights @ along)
-    component = np.linalg.eigh(residual)[1][:, -1]
-    other = component - weights * (along @ component) / (weights @ along)
-    other /= np.linalg.norm(other * scale)
-    return np.asarray(other * np.sign(other[np.abs(other).argmax()]))
+    spread = np.einsum("du,du->u", weights, along)
+    component = leading_components(covariance, along / np.sqrt(spread))
+    other = component - weights * np.einsum("du,du->u", along, component) / spread
+    other /= np.linalg.norm(other * scale[:, None], axis=0)
+    largest = np.take_along_axis(other, np.abs(other).argmax(axis=0)[None], axis=0)
+    return np.asarray(other * np.sign(largest))
 
 
+@matrices_on_one_thread()
 def left_out_projections(
     rates: pd.DataFrame, space: ObjectSpace | pd.DataFrame, seed: int = 0
 ) -> pd.DataFrame:
@@ -208,7 +249,7 @@ def left_out_projections(
     For tuning curves: along an axis that the same rates have chosen, noise alone makes a ramp.
     Ten random folds; scaled as by `projections`.  Parameters and errors as in `axis_weights`.
     """
-    table, coordinates = _match(rates, space)
+    table, coordinates = matched(rates, space)
     x, y = coordinates.to_numpy(), table.to_numpy()
     scale = np.linalg.norm(x, axis=0)
     projected = np.empty_like(y)
@@ -218,6 +259,7 @@ def left_out_projections(
     return pd.DataFrame(projected, table.index, table.columns).loc[rates.index]
 
 
+@matrices_on_one_thread()
 def left_out_orthogonal(rates: pd.DataFrame, space: ObjectSpace, seed: int) -> pd.DataFrame:
     """Each picture's projection on the orthogonal axis found without it, (n_images, n_units).
 
@@ -225,10 +267,11 @@ def left_out_orthogonal(rates: pd.DataFrame, space: ObjectSpace, seed: int) -> p
     are tuned, as the residuals of a regression are with its regressors.  Only left-out pictures can
     show that tuning is flat.
     """
-    whole = projections(orthogonal_axis(axis_weights(rates, space), space.at(rates.index)), space)
+    images = rates.index.sort_values()  # the folds do not depend on the order of the rows
+    whole = projections(orthogonal_axis(axis_weights(rates, space), space.at(images)), space)
     parts = []
-    for held in folds(len(rates), seed):
-        others, left_out = rates.index[~held], rates.index[held]
+    for held in folds(len(images), seed):
+        others, left_out = images[~held], images[held]
         axes = orthogonal_axis(axis_weights(rates.loc[others], space), space.at(others))
         along = projections(axes, space.at(others))
         side = np.sign((along * whole.loc[others]).sum())  # an orthogonal axis has no own sign
@@ -282,43 +325,6 @@ def _merged(sizes: NDArray[np.int64], fewest: int) -> NDArray[np.int64]:
     return np.minimum(numbers, max(number - 1, 0))
 
 
-def _match(rates: Matrix, space: ObjectSpace | Matrix) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rates and coordinates of the same pictures in the same order, free of gaps."""
-    table, coordinates = _paired(rates, space)
-    if min(table.shape[1], coordinates.shape[1]) == 0:
-        raise AnalysisError("axes need at least one unit and one dimension")
-    refuse_gaps(table, "rates")
-    refuse_gaps(coordinates, "coordinates")
-    fewest = max(N_FOLDS, coordinates.shape[1] + 2)
-    if len(table) < fewest:
-        raise AnalysisError(
-            f"axes in {coordinates.shape[1]} dimensions need rates for at least {fewest} pictures,"
-            f" not {len(table)}"
-        )
-    flat = unvarying(coordinates.to_numpy())
-    if flat.any():
-        raise AnalysisError(f"all pictures lie at one point of {some(coordinates.columns[flat])}")
-    return table, coordinates
-
-
-def _paired(rates: Matrix, space: ObjectSpace | Matrix) -> tuple[pd.DataFrame, pd.DataFrame]:
-    points = space.coordinates if isinstance(space, ObjectSpace) else space
-    if isinstance(rates, pd.DataFrame) and isinstance(points, pd.DataFrame):
-        refuse_doubles(rates.index, "rates")
-        # One order whatever the caller's, so that shuffles and folds do not depend on it.
-        table = rates.sort_index().astype(float)
-        return table, rows_of(points, table.index, "object space").astype(float)
-    if isinstance(rates, pd.DataFrame) or isinstance(points, pd.DataFrame):
-        raise AnalysisError("rates and coordinates must both name their pictures, or neither")
-    y, x = np.asarray(rates, dtype=float), np.asarray(points, dtype=float)
-    if y.ndim != 2 or x.ndim != 2 or len(y) != len(x):
-        raise AnalysisError(
-            f"rates of shape {y.shape} and coordinates of shape {x.shape} do not belong together;"
-            " needed are (n_images, n_units) and (n_images, n_dims)"
-        )
-    return pd.DataFrame(y), pd.DataFrame(x)
-
-
 def _coordinates(space: ObjectSpace | pd.DataFrame) -> pd.DataFrame:
     return space.coordinates if isinstance(space, ObjectSpace) else space
 
@@ -338,31 +344,3 @@ def _spike_triggered(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArr
 def _weights(sta: FloatArray, scale: FloatArray, still: NDArray[np.bool_]) -> FloatArray:
     length = np.where(still, np.nan, np.linalg.norm(sta, axis=0))
     return np.asarray(sta / length / scale[:, None])
-
-
-def _correlations(
-    x: FloatArray, y: FloatArray, n_shuffles: int, seed: int
-) -> tuple[FloatArray, FloatArray]:
-    """Correlation of rate and projection, (n_units,), and of shuffled ones, (n_shuffles, n_units).
-
-    With centred columns and an axis ``g = x[order].T @ y``, the correlation of ``x[order] @ g``
-    with ``y`` is ``g @ g / (sqrt(g @ C @ g) * |y|)``, where ``C = x.T @ x`` is the same in every
-    order: no projection is ever formed.
-    """
-    x, y = centred(x), centred(y)
-    overlap = x.T @ x
-    size = np.linalg.norm(y, axis=0)
-
-    def correlation(orders: NDArray[np.int64]) -> FloatArray:
-        gathered = x.T[:, orders]  # (n_dims, n_orders, n_images)
-        g = (gathered.reshape(-1, len(y)) @ y).reshape(x.shape[1], -1)
-        along = np.einsum("du,du->u", g, g).reshape(len(orders), -1)
-        length = np.sqrt(np.einsum("du,du->u", g, overlap @ g)).reshape(len(orders), -1)
-        whole = length * size
-        return np.asarray(along / np.where(whole > 0, whole, 1.0))
-
-    rng = np.random.default_rng(seed)
-    orders = rng.permuted(np.tile(np.arange(len(y)), (n_shuffles, 1)), axis=1)
-    step = max(1, _BLOCK_NUMBERS // x.size)
-    null = [correlation(orders[n : n + step]) for n in range(0, n_shuffles, step)]
-    return correlation(np.arange(len(y))[None])[0], np.concatenate(null)

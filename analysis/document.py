@@ -16,6 +16,7 @@ from analysis.gather import Gathered
 from analysis.imagined.numbers import imagery_numbers
 from analysis.planted import against_truth
 from analysis.study import StudyFile
+from analysis.unit_data import unit_files
 from analysis.viewing.numbers import (
     axes_table,
     pictures_table,
@@ -78,6 +79,7 @@ def results(
         "alignment": alignments.to_dict("records"),
         "alignment_summary": _alignment_summary(alignments),
         "units": units.to_dict("records"),
+        "unit_files": unit_files(viewings, imaginings),
         "areas": _areas(units),
         "viewing": viewed,
         "viewing_summary": viewing_summary(viewings, viewed),

@@ -14,8 +14,12 @@ from analysis.imagery import (
     Reactivation,
     ViewingCode,
 )
+from analysis.imagined.asked import Asked
 from analysis.imagined.trials import ImageryTrials
 from analysis.space import ObjectSpace
+from analysis.viewing.comparison import Comparison
+from analysis.viewing.identification import Identification
+from analysis.viewing.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,10 @@ class Viewing:
     trials : of each picture
     space : of these pictures
     fit : axes of the tested units
+    profile : what else was measured of the units
+    models : rival models of the tested units' rates, compared two by two, by name
+    identified : pictures told from one another by all units; None where these are too few
+    absent : what could not be done, and why
     """
 
     pool: str
@@ -48,6 +56,10 @@ class Viewing:
     trials: pd.Series
     space: ObjectSpace
     fit: AxisFit
+    profile: Profile
+    models: Mapping[str, Comparison]
+    identified: Identification | None
+    absent: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,7 @@ class Imagining:
     windows: Mapping[str, tuple[float, float]]
     reactivation: Reactivation
     code: ViewingCode | None
+    asked: Asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,14 @@
-"""Does a unit take part in imagery, and by the code it has for seen pictures?
+"""Does imagery follow, unit by unit and together, what is known from viewing?
 
 A session of cued imagery comes in blocks, each with a few items (two in the study) cued several
 times.  Rates drift from block to block, and every item lives in few blocks, so that trials of
-different blocks are never compared: block means are taken out, and chance is what exchanging
-items within blocks would give.  Exchanged on all trials of a block together (a *swap*), the test is
-exact whatever rates do within the block, where the order of the items in it was drawn at random.
+different blocks are never compared: block means and the trend within each block are taken out
+(`analysis.imagined.blocks`), and chance is what exchanging items within blocks would give.
+Exchanged on all trials of a block together (a *swap*), the test is exact whatever rates do within
+the block, where the order of the items in it was drawn at random.  Where the first item of a pair
+was always cued first, as published, a straight trend cannot pass for an item, a bent one hardly.
+
+Whether a unit takes part in imagery at all is asked in `analysis.imagined.questions`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,45 +21,32 @@ import scipy.stats
 from numpy.typing import NDArray
 
 from analysis.axis import axis_weights, orthogonal_axis, projections
+from analysis.imagined.blocks import without_trends
+from analysis.imagined.questions import Reactivation, reactivation
 from analysis.imagined.trials import ImageryTrials, without_block_means
 from analysis.inference import (
-    LEVEL,
     N_SAMPLED,
     SAME,
     benjamini_hochberg,
-    label_permutations,
     label_swaps,
     permutation_p,
     proportion_interval,
-    sign_flips,
-    units_needed,
 )
 from analysis.labels import refuse_gaps, rows_of, some
 from analysis.space import ObjectSpace
 from task.contract.errors import AnalysisError
 
+__all__ = [
+    "ImaginedCode",
+    "Reactivation",
+    "ViewingCode",
+    "imagined_code",
+    "population",
+    "reactivation",
+    "viewing_code",
+]
+
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Reactivation:
-    """Which units take part in imagery.
-
-    Attributes
-    ----------
-    units : one row per unit, with the columns
-        `change_hz`, `p_modulated`: rate in imagery less that before the cue, mean of the blocks;
-        `eta2`, `p_selective`: share of the variance within blocks that lies between items;
-        `p`, `q`: of both questions together; `reactivated`: q <= 0.05;
-        `p_swap`: of `eta2`, by swaps alone
-    smallest_p : least `p` that this design can give
-    needed : how many units must reach it before any is called reactivated; None if all together
-        would not be enough: then this session cannot show reactivation of single units
-    """
-
-    units: pd.DataFrame
-    smallest_p: float
-    needed: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,51 +83,6 @@ class ViewingCode:
     viewing: ImaginedCode
 
 
-def reactivation(trials: ImageryTrials, seed: int = 0) -> Reactivation:
-    """Which units take part in imagery, by one rule declared here.
-
-    Two questions are put to each unit.  *Modulated*: does its rate change after the cue?  The block
-    means of (during - before) against their sign flips, two-sided.  *Selective*: does its rate
-    differ between items?  The variance between items, block means removed, against exchanges of
-    items among the trials of each block (`label_permutations`).
-    ``p = 2 * min(p_modulated, p_selective)`` answers for both, and units with ``q <= 0.05``
-    (Benjamini-Hochberg over the units of the session) are called reactivated.
-
-    Parameters
-    ----------
-    seed : of relabellings that are drawn
-
-    Notes
-    -----
-    `p_swap` asks the second question of swaps only: it assumes nothing about trials within a
-    block, but with two items a block it sees little more than whether an item stands out in both
-    of its blocks.  Take it as the strictest reading, not as the rule.
-
-    These units were chosen by their imagery rates: sizes of effects in imagery measured on them
-    alone are too large.  `viewing_code` is meant for units chosen by viewing.
-    """
-    p_modulated, change, least_modulated = _modulated(trials, seed)
-    eta2, p_selective, p_swap, least_selective = _selective(trials, seed)
-    both = np.fmin(p_modulated, p_selective)
-    p = pd.Series(np.minimum(1.0, 2 * both), trials.during.columns)
-    q = benjamini_hochberg(p)
-    smallest = min(1.0, 2 * min(least_modulated, least_selective))
-    units = pd.DataFrame(
-        {
-            "change_hz": change,
-            "p_modulated": p_modulated,
-            "eta2": eta2,
-            "p_selective": p_selective,
-            "p": p,
-            "q": q,
-            "reactivated": q <= LEVEL,
-            "p_swap": p_swap,
-        },
-        index=trials.during.columns,
-    )
-    return Reactivation(units, smallest, units_needed(int(p.notna().sum()), smallest))
-
-
 def imagined_code(
     trials: ImageryTrials, quantity: pd.DataFrame, *, two_sided: bool = False, seed: int = 0
 ) -> ImaginedCode:
@@ -153,29 +99,33 @@ def imagined_code(
     -------
     ImaginedCode
         `r` is the Pearson correlation of the quantity with the mean rate of every item in every
-        block, block means removed from both; `slope` the regression coefficient.  With a single
-        block these are the ordinary ones over items.  NaN for units that do not vary.
+        block, block means removed from both and the trend within each block from the rates;
+        `slope` the regression coefficient, for which the trend is removed from both.  With a single
+        block of single trials these are the ordinary ones over items.  NaN for units that do not
+        vary.
 
     Raises
     ------
     AnalysisError
         If an item or a unit is not in the table, or a unit has a quantity of some items only.
     """
-    cells = trials.during.groupby([trials.block, trials.item], sort=False).mean()
-    blocks, items = (cells.index.get_level_values(n).to_numpy() for n in (0, 1))
+    items, blocks = trials.item.to_numpy(), trials.block.to_numpy()
     codes, names = pd.factorize(items)
-    known = _known(quantity, pd.Index(names), cells.columns)
-    x = without_block_means(known[codes], blocks)
-    y = without_block_means(cells.to_numpy(dtype=float), blocks)
+    known = _known(quantity, pd.Index(names), trials.during.columns)
+    rates = trials.during.to_numpy(dtype=float)
+    y = without_trends(rates, items, blocks)
+    cell_means = _means_of(y, items, blocks)
     swaps = label_swaps(items, blocks, seed)
-    along, size = (x * y).sum(axis=0), _length(x, known) * _length(y, cells.to_numpy())
+    along = (known[codes] * y).sum(axis=0)
+    x = without_block_means(known[codes], blocks)
+    size = _length(x, known) * _length(cell_means, rates)
     r = along / size
-    # Exchanging items within a block changes neither its mean nor the sum of squares.
+    # Exchanging items within a block changes what the rates are multiplied with, not their size.
     sums = _item_sums(swaps.rows, len(names), y)
     null = sum(value * of_item for value, of_item in zip(known, sums, strict=True)) / size
     p = _p(r, null, swaps.exact, two_sided)
-    units = pd.DataFrame({"r": r, "slope": along / _length(x, known) ** 2, "p": p})
-    units.index = cells.columns
+    slope = along / _length(without_trends(known[codes], items, blocks), known) ** 2
+    units = pd.DataFrame({"r": r, "slope": slope, "p": p}, index=trials.during.columns)
     units["q"] = benjamini_hochberg(units["p"])
     return ImaginedCode(units, null, swaps.exact, two_sided)
 
@@ -288,57 +238,15 @@ def _swap_p(
     return float(permutation_p(total, sum(sums), exact=exact))
 
 
-def _modulated(trials: ImageryTrials, seed: int) -> tuple[FloatArray, FloatArray, float]:
-    """P, mean change in Hz, and the smallest possible p."""
-    change = (trials.during - trials.before).groupby(trials.block).mean().to_numpy(dtype=float)
-    flips = sign_flips(len(change), seed)
-    mean = change.mean(axis=0)
-    observed = np.where((change != 0).any(axis=0), mean, np.nan)
-    p = _p(observed, flips.rows @ change / len(change), flips.exact, two_sided=True)
-    alike = (flips.rows == flips.rows[:, :1]).all(axis=1)
-    return p, mean, _smallest(alike, flips.exact)
-
-
-def _selective(
-    trials: ImageryTrials, seed: int
-) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-    """Share of variance between items, p, p by swaps alone, and the smallest possible p."""
-    blocks, items = trials.block.to_numpy(), trials.item.to_numpy()
-    codes, names = pd.factorize(items)
-    rates = trials.during.to_numpy(dtype=float)
-    y = without_block_means(rates, blocks)
-    total = _length(y, rates) ** 2
-    eta2 = _between(codes[None], len(names), y)[0] / total
-    drawn, swaps = label_permutations(items, blocks, seed), label_swaps(items, blocks, seed)
-    p, p_swap = (
-        permutation_p(eta2, _between(by.rows, len(names), y) / total, exact=by.exact)
-        for by in (drawn, swaps)
-    )
-    return eta2, p, p_swap, _smallest(_same_groups(drawn.rows, codes), drawn.exact)
-
-
-def _between(rows: NDArray[Any], n_items: int, y: FloatArray) -> FloatArray:
-    """Sum of squares between items under each relabelling, (n_relabellings, n_units)."""
-    squares = np.zeros((len(rows), y.shape[1]))
-    for n, sums in enumerate(_item_sums(rows, n_items, y)):
-        trials = (rows == n).sum(axis=1)[:, None]
-        squares += sums**2 / np.maximum(trials, 1)
-    return squares
+def _means_of(y: FloatArray, items: NDArray[Any], blocks: NDArray[Any]) -> FloatArray:
+    """Every row the mean of the rows with its item and block."""
+    means = pd.DataFrame(y).groupby([blocks, items], sort=False).transform("mean")
+    return means.to_numpy(dtype=float)
 
 
 def _item_sums(rows: NDArray[Any], n_items: int, y: FloatArray) -> Iterator[FloatArray]:
     """For each item the sum of `y` over its rows, (n_relabellings, n_units)."""
-    return ((rows == n) @ y for n in range(n_items))
-
-
-def _same_groups(rows: NDArray[Any], codes: NDArray[Any]) -> NDArray[np.bool_]:
-    """Relabellings that only rename the items, and so cannot differ from what was observed."""
-    together = codes[:, None] == codes
-    return np.array([np.array_equal(row[:, None] == row, together) for row in rows])
-
-
-def _smallest(alike: NDArray[np.bool_], exact: bool) -> float:
-    return float(permutation_p(1.0, alike.astype(float), exact=exact))
+    return ((rows == n).astype(float) @ y for n in range(n_items))
 
 
 def _p(r: FloatArray, null: FloatArray, exact: bool, two_sided: bool) -> FloatArray:

@@ -6,7 +6,7 @@ the observed one already and is exact.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import permutations, product
 from typing import Any
@@ -23,6 +23,10 @@ FloatArray = NDArray[np.float64]
 
 MOST_ENUMERATED = 2**12
 N_SAMPLED = 4999
+# Beyond so many orders of a block its items are exchanged round by round.
+MOST_ORDERS = 5000
+# A trend that items share with their places by more than this cannot be told from them.
+MOST_LOPSIDED = 0.5
 LEVEL = 0.05
 # Sums of the same numbers in another order differ in their last digits; they count as equal.
 SAME = 1e-10
@@ -211,3 +215,103 @@ def label_permutations(items: ArrayLike, blocks: ArrayLike, seed: int = 0) -> Re
     for n in range(len(block_names)):
         rows[:, block_codes == n] = rng.permuted(rows[:, block_codes == n], axis=1)
     return Relabellings(rows, exact=False)
+
+
+def lopsided(items: ArrayLike) -> FloatArray:
+    """How far the items of one block come early or late in it.
+
+    Parameters
+    ----------
+    items : of each trial in the order of time, (..., n_trials)
+
+    Returns
+    -------
+    (...): share of the variance of the places that lies between items: 0 where all items have the
+    same mean place, 1 where their places tell the items apart, as they do with one trial each
+    """
+    orders = np.asarray(items)
+    place = np.arange(orders.shape[-1]) - (orders.shape[-1] - 1) / 2
+    if orders.shape[-1] < 2:
+        return np.zeros(orders.shape[:-1])
+    between = np.zeros(orders.shape[:-1])
+    for name in np.unique(orders):
+        here = orders == name
+        between += (here @ place) ** 2 / np.maximum(here.sum(axis=-1), 1)
+    return np.asarray(between / (place @ place))
+
+
+def balanced_permutations(items: ArrayLike, blocks: ArrayLike, seed: int = 0) -> Relabellings:
+    """Names of the items exchanged among the trials of each block, no order more lopsided than was.
+
+    For rates from which block means *and a linear trend within each block* were taken out.  Where
+    items alternate, a trend takes little from what tells them apart; from a free exchange
+    (`label_permutations`) it would take more, and make that null too narrow.  So only orders count
+    that are no more `lopsided` than the one that was run.  Blocks with more than 5000 orders
+    exchange the k-th trials of all items, for each k.  Where places and items cannot be told apart
+    (`lopsided` above 0.5), the items of a block are exchanged as a whole, as by `label_swaps`.
+
+    Parameters
+    ----------
+    items, blocks : of each trial in the order of time, (n_trials,)
+
+    Returns
+    -------
+    positions into ``pandas.unique(items)``, (n_relabellings, n_trials): all up to 2^12, 4999 drawn
+    beyond
+    """
+    codes, _ = pd.factorize(np.asarray(items))
+    block_codes, block_names = pd.factorize(np.asarray(blocks))
+    parts = [
+        part
+        for n in range(len(block_names))
+        for part in _block_parts(np.flatnonzero(block_codes == n), codes)
+    ]
+    ways = math.prod(len(orders) for _, orders in parts)
+    exact = ways <= MOST_ENUMERATED
+    if exact:
+        chosen = np.array(list(product(*(range(len(orders)) for _, orders in parts))))
+    else:
+        rng = np.random.default_rng(seed)
+        sizes = [len(orders) for _, orders in parts]
+        chosen = rng.integers(sizes, size=(N_SAMPLED, len(parts)))
+    rows = np.empty((len(chosen), len(codes)), dtype=np.int64)
+    for (trials, orders), picked in zip(parts, chosen.T, strict=True):
+        rows[:, trials] = orders[picked]
+    return Relabellings(rows, exact)
+
+
+def _block_parts(
+    trials: NDArray[np.int64], codes: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Groups of trials of one block, and the labels that each of them may have."""
+    here = codes[trials]
+    names, counts = np.unique(here, return_counts=True)
+    ways = math.factorial(len(here)) // math.prod(math.factorial(n) for n in counts.tolist())
+    if lopsided(here) > MOST_LOPSIDED:
+        yield trials, _renamed(here)
+    elif ways <= MOST_ORDERS:
+        orders = np.array(list(_distinct_orders(dict(zip(names, counts, strict=True)))))
+        yield trials, orders[lopsided(orders) <= lopsided(here) + SAME]
+    else:
+        turn = pd.Series(here).groupby(here).cumcount().to_numpy()
+        for n in range(turn.max() + 1):
+            yield trials[turn == n], _renamed(here[turn == n])
+
+
+def _renamed(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """These trials with the items exchanged as a whole, in each way; at most 5000 ways, drawn."""
+    names = np.unique(codes)
+    if math.factorial(len(names)) <= MOST_ORDERS:
+        new = np.array(list(permutations(names)))
+    else:
+        drawn = np.random.default_rng(len(names)).random((MOST_ORDERS, len(names)))
+        new = names[np.vstack([np.arange(len(names)), drawn.argsort(axis=1)])]
+    return np.asarray(new[:, np.searchsorted(names, codes)])
+
+
+def _distinct_orders(left: Mapping[int, int]) -> Iterator[tuple[int, ...]]:
+    if not any(left.values()):
+        yield ()
+    for name, n in left.items():
+        if n:
+            yield from ((name, *rest) for rest in _distinct_orders({**left, name: n - 1}))

@@ -6,14 +6,13 @@ axis they have in viewing.  Everything that the report shows is in the returned 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.axis import (
-    fit_axes,
-)
+from analysis.axis import AxisFit, fit_axes
 from analysis.document import results
 from analysis.features import read_features
 from analysis.findings import Imagining, Pictures, Results, Viewing
@@ -22,18 +21,35 @@ from analysis.imagery import (
     reactivation,
     viewing_code,
 )
+from analysis.imagined.asked import Cued, Seen, ask
 from analysis.imagined.trials import ImageryTrials, imagery_trials
+from analysis.inference import LEVEL
 from analysis.pictures import set_features
 from analysis.planted import read_truth
 from analysis.readers.values import read_vector
 from analysis.responses import rates_by_image, trial_rates
 from analysis.space import ObjectSpace, default_dims, object_space
-from analysis.study import StudyFile
+from analysis.study import Study, StudyFile
+from analysis.viewing.comparison import Comparison, compare_models
+from analysis.viewing.identification import identify
+from analysis.viewing.models import (
+    category_axis_predictions,
+    category_predictions,
+    exemplar_predictions,
+)
+from analysis.viewing.profile import Profile, Shown, joined, profile
+from analysis.viewing.responsive import BASELINE_S
 from task.contract.catalog import read_catalog
 from task.contract.errors import AnalysisError
 from task.contract.sessionlog import Kind
 
 LONGEST_BLANK_S = 1.0
+COMPARED = (
+    ("axis", "category"),
+    ("axis", "exemplar"),
+    ("category and axis", "category"),
+    ("category and axis", "axis"),
+)
 Progress = Callable[[str, int, int], None]
 
 
@@ -173,7 +189,83 @@ def _viewing(
             f"pool {pool!r}: no unit fired {study.tests.least_spikes} spikes in the windows"
         )
     fit = fit_axes(rates[tested], space, study.tests.shuffles, study.tests.seed)
-    return Viewing(pool, tuple(members), rates, counts, trials[0], space, fit)
+    known = None if pictures.categories is None else pictures.categories.loc[shown]
+    found = profile(_shown(members), window, known, study.tests.seed)
+    patients = pd.Series(
+        {name: session.subject for session, _ in members for name in _spikes(session)}
+    )
+    models, absent = _models(rates[tested], fit, space, known, found, patients, study.tests.seed)
+    identified = None
+    try:
+        identified = identify(rates[tested], space, seed=study.tests.seed)
+    except AnalysisError as reason:
+        absent.append(f"identification: {reason}")
+    return Viewing(
+        pool,
+        tuple(members),
+        rates,
+        counts,
+        trials[0],
+        space,
+        fit,
+        found,
+        models,
+        identified,
+        (*found.absent, *absent),
+    )
+
+
+def _shown(members: Sequence[tuple[Session, RunOfTrials]]) -> list[Shown]:
+    """What was shown in each recording of a pool."""
+    recordings: dict[str, list[Shown]] = {}
+    for session, run in members:
+        viewed = run.of(Kind.VIEW)
+        recordings.setdefault(session.recording, []).append(
+            Shown(
+                _spikes(session),
+                viewed["onset_s"].to_numpy(float),
+                tuple(viewed["item"]),
+                tuple(viewed["block"]),
+            )
+        )
+    return [joined(parts) for parts in recordings.values()]
+
+
+def _models(
+    rates: pd.DataFrame,
+    fit: AxisFit,
+    space: ObjectSpace,
+    categories: pd.Series | None,
+    found: Profile,
+    patients: pd.Series,
+    seed: int,
+) -> tuple[dict[str, Comparison], list[str]]:
+    """Rival models of the rates, two by two; and what could not be compared, with the reason."""
+    predicted = {"axis": fit.predictions, "exemplar": exemplar_predictions(rates, space, seed)}
+    absent = []
+    if categories is None:
+        absent.append("category models: the study names no categories")
+    else:
+        predicted["category"] = category_predictions(rates, categories, seed)
+        predicted["category and axis"] = category_axis_predictions(rates, categories, space, seed)
+    noisy = found.units.get("reliability")
+    ceilings = None if noisy is None else noisy.reindex(rates.columns)
+    if ceilings is not None and ceilings.isna().any():
+        ceilings = None
+    several = patients[rates.columns].nunique() > 1
+    models = {
+        f"{first}, {second}": compare_models(
+            rates,
+            predicted[first],
+            predicted[second],
+            ceilings=ceilings,
+            patients=patients[rates.columns] if several else None,
+            seed=seed,
+        )
+        for first, second in COMPARED
+        if first in predicted and second in predicted
+    }
+    return models, absent
 
 
 def _spikes(session: Session) -> dict[str, Any]:
@@ -237,9 +329,44 @@ def _imagining(file: StudyFile, session: Session, viewings: Sequence[Viewing]) -
         )
         code = viewing_code(rates, viewing.rates, viewing.space, study.tests.seed)
     found = reactivation(rates, study.tests.seed)
+    spikes = {unit: train for unit, train in _spikes(session).items() if unit in rates.during}
+    cues = cued[["item", "block", "onset_s", "rating"]].reset_index(drop=True)
+    seen = None if viewing is None else _seen(study, session, viewing, rates.during.columns)
+    asked = ask(rates, Cued(spikes, cues, windows["during_s"][1]), seen, found, study.tests.seed)
     cue_s, ratings = (trials[c].reset_index(drop=True) for c in ("cue_s", "rating"))
     not_viewed = sorted_here - rates.during.shape[1]
-    return Imagining(session, pool, not_viewed, cue_s, rates, ratings, windows, found, code)
+    return Imagining(session, pool, not_viewed, cue_s, rates, ratings, windows, found, code, asked)
+
+
+def _seen(study: Study, session: Session, viewing: Viewing, units: pd.Index) -> Seen:
+    """Single views of screening and of encoding, of the units of a session of imagery."""
+    window, views, before, blocks = study.windows.response_s, [], [], []
+    for other, run in viewing.members:
+        spikes = {unit: train for unit, train in _spikes(other).items() if unit in units}
+        if not spikes:
+            continue
+        viewed = run.of(Kind.VIEW)
+        onsets, items = viewed["onset_s"].to_numpy(), viewed["item"].tolist()
+        views.append(trial_rates(spikes, onsets, items, window))
+        before.append(trial_rates(spikes, onsets, items, BASELINE_S))
+        blocks += [(other.name, run.name, block) for block in viewed["block"]]
+    encoded = pd.concat([run.of(Kind.ENCODE) for run in session.runs])
+    spikes = {unit: train for unit, train in _spikes(session).items() if unit in units}
+    encoding = trial_rates(
+        spikes, encoded["onset_s"].to_numpy(), encoded["item"].tolist(), study.windows.encoding_s
+    )
+    responsive = viewing.profile.units.get("responsive_q", pd.Series(dtype=float))
+    follows = viewing.fit.q.reindex(units).le(LEVEL)
+    return Seen(
+        pd.concat(views)[list(units)],
+        pd.concat(before)[list(units)],
+        pd.Series(pd.factorize(pd.Series(blocks, dtype=object))[0]),
+        viewing.rates,
+        viewing.space,
+        responsive.reindex(units).le(LEVEL) | follows,
+        encoding[list(units)],
+        encoded["block"].reset_index(drop=True),
+    )
 
 
 def _viewing_of(units: pd.Index, viewings: Sequence[Viewing]) -> Viewing | None:
@@ -249,4 +376,4 @@ def _viewing_of(units: pd.Index, viewings: Sequence[Viewing]) -> Viewing | None:
 
 
 def _units_of(trials: ImageryTrials, units: pd.Index) -> ImageryTrials:
-    return ImageryTrials(trials.item, trials.block, trials.before[units], trials.during[units])
+    return replace(trials, before=trials.before[units], during=trials.during[units])

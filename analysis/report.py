@@ -1,10 +1,10 @@
-"""A folder with the results: one page to read, every number as JSON, tidy tables.
+"""A folder with the results: one page to read, every number as JSON, tidy tables, units.
 
 The page is a template over the JSON; it shows no number that is not there, and needs no network.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from analysis import figures
 from analysis.figures import Drawing
-from analysis.findings import Results, Tuning
+from analysis.findings import Results
+from analysis.unit_data import write_units
+from analysis.unit_record import Record, unit_records
 
 PAGE, NUMBERS, TABLES = "report.html", "report.json", "tables"
 
@@ -28,7 +30,8 @@ def write_report(results: Results, out: Path) -> Path:
 
     Returns
     -------
-    The page, `report.html`; beside it `report.json` and `tables/`.
+    The page, `report.html`; beside it `report.json`, `tables/`, and `units/` with what is kept of
+    every tested unit.
     """
     tables = out / TABLES
     tables.mkdir(parents=True, exist_ok=True)
@@ -37,8 +40,9 @@ def write_report(results: Results, out: Path) -> Path:
     for name, table in results.tables.items():
         _write(tables / f"{name}.csv", _csv(table))
     text = json.dumps(results.document, ensure_ascii=False, indent=1, allow_nan=False)
+    records = write_units(results, out, _names(results))
     _write(out / NUMBERS, text + "\n")
-    _write(out / PAGE, page(results))
+    _write(out / PAGE, page(results, records))
     return out / PAGE
 
 
@@ -52,9 +56,16 @@ def _write(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def page(results: Results) -> str:
-    """The page, as HTML with its figures inside."""
-    template = _environment().get_template(PAGE)
+def page(results: Results, records: Mapping[str, Record] | None = None) -> str:
+    """The page, as HTML with its figures inside.
+
+    Parameters
+    ----------
+    records : of the units that it shows one by one, where they are made already
+    """
+    if records is None:
+        records = {record["unit"]: record for record in unit_records(results, _names(results))}
+    template = environment().get_template(PAGE)
     document = results.document
     text = template.render(
         {key: value for key, value in document.items() if key != "shown"},
@@ -64,8 +75,10 @@ def page(results: Results) -> str:
         shown_runs=[document["alignment"][n] for n in figures.shown_runs(document["alignment"])],
         clocks=_clocks(document),
         left_out_r2=figures.left_out_r2(results.viewings) if results.viewings else None,
+        identification=figures.identification(results.viewings),
+        courses=[figures.courses(imagining) for imagining in results.imaginings],
         imagined_r=[_imagined_r(results, n) for n in range(len(results.imaginings))],
-        shown=list(_shown(results)),
+        shown=list(_shown(results, records)),
         unit_rows={row["unit"]: row for row in document["units"]},
     )
     return text.lstrip()
@@ -83,42 +96,48 @@ def _imagined_r(results: Results, n: int) -> Drawing | None:
     return figures.imagined_r(imagining, tuned) if imagining.code else None
 
 
-def _shown(results: Results) -> Iterator[dict[str, Any]]:
-    """The units that are drawn one by one, each with all that the document says of it."""
-    document = results.document
-    for numbers, tuning in zip(document["shown"]["units"], results.tunings, strict=True):
-        unit = tuning.unit
-        viewing = next(v for v in document["viewing"] if v["pool"] == tuning.pool)
+def _names(results: Results) -> list[str]:
+    return [numbers["unit"] for numbers in results.document["shown"]["units"]]
+
+
+def _shown(results: Results, records: Mapping[str, Record]) -> Iterator[dict[str, Any]]:
+    """The units that are drawn one by one, each in its best pool, with what the document says."""
+    for numbers in results.document["shown"]["units"]:
+        record = _in_pool(records[numbers["unit"]], numbers["pool"])
         yield {
             **numbers,
-            "about": next(row for row in document["units"] if row["unit"] == unit),
-            "viewing": next(row for row in viewing["per_unit"] if row["unit"] == unit),
-            "imagery": list(_in_imagery(results, tuning)),
-            "figure": figures.unit(results, tuning),
+            "about": record["about"],
+            "viewing": record["viewing"][0]["numbers"],
+            "imagery": [
+                {**i["numbers"], "session": i["session"], "order": i["items"]}
+                for i in record["imagery"]
+            ],
+            "figure": figures.unit(record),
         }
 
 
-def _in_imagery(results: Results, tuning: Tuning) -> Iterator[dict[str, Any]]:
-    viewing = next(v for v in results.viewings if v.pool == tuning.pool)
-    for imagining, numbers in zip(results.imaginings, results.document["imagery"], strict=True):
-        row = next((row for row in numbers["per_unit"] if row["unit"] == tuning.unit), None)
-        if row and imagining.pool == tuning.pool:
-            order = figures.imagined_order(imagining, viewing, tuning.unit)
-            yield {**row, "session": numbers["session"], "order": order}
+def _in_pool(record: Record, pool: str) -> Record:
+    """The record with one pool, and the imagery that is compared with it."""
+    parts = {
+        name: [part for part in record[name] if part["pool"] == pool]
+        for name in ("viewing", "imagery")
+    }
+    return {**record, **parts}
 
 
 # How numbers are put -----------------------------------------------------------------------------
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Templates, and how they put numbers."""
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "whole": whole, "percent": percent, "chance": chance}
-    return environment
+    made.filters |= {"number": number, "whole": whole, "percent": percent, "chance": chance}
+    return made
 
 
 NONE = "–"

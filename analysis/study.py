@@ -27,6 +27,7 @@ from task.contract.settings import Settings, Table, parse, read_settings
 
 Template = Annotated[str, Field(min_length=1)]
 Window = tuple[float, float]
+Asked = Literal["responsive", "selective", "axis_tuned", "reactivated", "imagery_only"]
 
 
 class _Aligned(Table):
@@ -123,6 +124,9 @@ class Windows(Table):
     response_s: Window = Field(
         (0.15, 0.42), description="after the onset of a picture (latency 0.16, shown 0.27)"
     )
+    encoding_s: Window = Field(
+        (0.15, 1.15), description="after the onset of a picture shown before it is imagined"
+    )
     imagery_s: Window | None = Field(
         None, description="after the start of imagining; all of it if not said"
     )
@@ -171,6 +175,11 @@ class Study(Table):
     space: Space = Field(Space(), description="object space")
     windows: Windows = Field(Windows(), description="where spikes are counted")
     tests: Tests = Field(Tests(), description="choices of the statistics")
+    power: dict[Asked, Annotated[float, Field(gt=0.05, le=1)]] = Field(
+        {},
+        description="of a test, the share of units that do it which reach p <= 0.05, where known;"
+        " `population` corrects shares for it",
+    )
     planted: str | None = Field(
         None, description="planted.csv of a simulated recording, to compare with"
     )

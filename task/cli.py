@@ -27,6 +27,8 @@ from task.console import (
     say_codes,
     say_headlines,
     say_outcome,
+    say_part,
+    say_population,
     say_rig,
     say_rows,
     say_summary,
@@ -68,6 +70,7 @@ BetweenOption = Annotated[
 AcceptOption = Annotated[
     list[str] | None, typer.Option(help="a check of the alignment that may fail, by name; recorded")
 ]
+ResultsArgument = Annotated[Path, typer.Argument(help="folder of results, as analyze makes it")]
 ProtocolArgument = Annotated[
     str, typer.Argument(help="a protocol file, or the name of one in protocols/")
 ]
@@ -521,6 +524,38 @@ def analyze(
     console.print(f"report  {report}")
 
 
+@app.command()
+def population(
+    study: Annotated[Path, typer.Argument(help="a study file: sessions of several patients")],
+    out: Annotated[Path | None, typer.Option(help="folder of the results")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="processes at a time; one for each core, if not said")
+    ] = None,
+) -> None:
+    """Units, sessions, patients: shares and medians with intervals, and for whom they hold."""
+    from analysis.cohort import analyze_parts, default_jobs
+    from analysis.population_report import PAGE, write_population
+    from analysis.study import read_study
+
+    file = read_study(study)
+    folder = out or study.with_name(f"{study.stem}_population")
+    _can_be_made(folder)
+    try:
+        outcomes = analyze_parts(file, folder, jobs or default_jobs(), say_part)
+    except KeyboardInterrupt:
+        console.print("what is finished is kept; the same command goes on with the rest")
+        raise
+    failed = [outcome for outcome in outcomes if outcome.folder is None]
+    if len(failed) == len(outcomes):
+        said = "\n".join(f"{one.part.name}: {one.why}" for one in failed)
+        raise UserError(f"no part of {study} could be analysed:\n{said}")
+    document = write_population(file, outcomes, folder)
+    say_population(document)
+    if failed:
+        console.print(f"[yellow]{len(failed)} of {len(outcomes)} parts failed; see above[/]")
+    console.print(f"report  {escape(str(folder / PAGE))}")
+
+
 def _catalog_name(session: Path) -> str:
     from task.contract.sessionlog import read_log
 
@@ -665,6 +700,65 @@ def rescue(
     shown = rescued.trials["kind"].value_counts().to_dict() if len(rescued.trials) else {}
     counts = ", ".join(f"{n} {kind}" for kind, n in shown.items()) or "none"
     console.print(f"trials   {counts}\nsession  {folder}")
+
+
+@app.command()
+def browse(
+    results: ResultsArgument,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="of this machine; any that is free, if not said")
+    ] = 0,
+    opens: Annotated[
+        bool, typer.Option("--open/--no-open", help="open the browser with the page")
+    ] = True,
+    save: Annotated[
+        Path | None, typer.Option(help="a new folder: write all pages there instead, to be kept")
+    ] = None,
+) -> None:
+    """Every unit on a page: search, sort, and its figure, drawn when asked for."""
+    from analysis.browse import save_pages, serve
+    from analysis.unit_pages import open_units
+
+    units = open_units(results)
+    if save is not None:
+        _new(save)
+        with progress("drawing units") as step:
+            index = save_pages(units, save, step)
+        console.print(f"pages  {index}")
+        return
+
+    def begun(address: str) -> None:
+        console.print(f"{len(units.files)} units at {address}\nCtrl-C ends it")
+        if opens:
+            _open_browser(address)
+
+    serve(units, port, begun)
+
+
+def _open_browser(address: str) -> None:
+    """Open a page where there are windows; browsers in the terminal would take it over."""
+    import webbrowser
+
+    if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(address)
+
+
+@app.command()
+def figure(
+    results: ResultsArgument,
+    unit: Annotated[str, typer.Argument(help="name of the unit, as the report has it")],
+    out: Annotated[Path, typer.Option(help="the file to write: .svg, .pdf or .png")],
+) -> None:
+    """The figure of one unit, for a paper."""
+    from analysis.unit_figure import write_unit_figure
+    from analysis.unit_pages import find_unit, open_units
+
+    units = open_units(results)
+    record = units.record(find_unit(units, unit))
+    _can_be_made(out.parent)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_unit_figure(out, record)
+    console.print(f"figure  {out}")
 
 
 @app.command()

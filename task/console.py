@@ -178,6 +178,33 @@ def _said(share: Mapping[str, Any]) -> str:
     )
 
 
+def say_part(outcome: Any, done: int, total: int) -> None:
+    """A part of a cohort that is finished: how it went, and how many are."""
+    where = f"{done:>4} of {total}  {outcome.part.name}"
+    if outcome.folder is None:
+        console.print(f"{where}  [yellow]failed[/]  {escape(outcome.why)}")
+    elif outcome.kept:
+        console.print(f"{where}  as it was")
+    else:
+        console.print(f"{where}  {minutes(outcome.took_s)}")
+
+
+def say_population(document: Mapping[str, Any]) -> None:
+    """Every share of a population in a line."""
+    counts = document["counts"]
+    console.print(f"units      {counts['units']} of {counts['patients']} patients")
+    for share in document["shares"]:
+        of = "units" if share["of"] is None else share["of_words"]
+        corrected = share["corrected"]["value"]
+        sign = "at least " if share["lower_bound"] else ""
+        console.print(
+            f"{share['question'].replace('_', ' '):<10} "
+            f" {share['detected_count']['count']} of {share['detected_count']['of']} {of}"
+            f" {share['words']} (q <= 0.05); corrected {sign}{corrected:.0%}"
+        )
+    console.print(document["for_whom"])
+
+
 def say_rows(rows: Sequence[Any], document: Mapping[str, Any] | None) -> None:
     """Traffic lights, or all of it as JSON."""
     if document is not None:

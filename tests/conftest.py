@@ -17,6 +17,13 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of windows, ports, clocks and whole programs run one after another, in one process."""
+    for item in items:
+        if Path(__file__).parent / "analysis" not in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("task"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
     """Folder of a real recording that lies beside the checkout; the test is skipped without it."""

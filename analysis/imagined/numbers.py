@@ -9,6 +9,8 @@ import pandas as pd
 
 from analysis.findings import Imagining, Viewing
 from analysis.imagery import ImaginedCode, ViewingCode, population
+from analysis.imagined.asked_numbers import asked_numbers
+from analysis.imagined.questions import Reactivation
 from analysis.inference import LEVEL, bootstrap_interval
 from analysis.shares import share
 
@@ -41,6 +43,8 @@ def imagery_numbers(
         "vividness": _ratings(imagining.ratings),
         "during_over_before": float(trials.during.mean().mean() / trials.before.mean().mean()),
     }
+    numbers |= asked_numbers(imagining.asked)
+    numbers["questions"] = _questions(found)
     if imagining.code is not None:
         pool = next(v for v in viewings if v.pool == imagining.pool)
         tuned = set(pool.fit.q.index[pool.fit.q <= LEVEL]) & set(table["unit"])
@@ -58,6 +62,18 @@ def imagery_numbers(
         numbers["gain_interval"] = {"low": low, "high": high, "drawn": "units"}
     numbers["per_unit"] = table.drop(columns="session").to_dict("records")
     return numbers, table
+
+
+def _questions(found: Reactivation) -> dict[str, Any]:
+    """What each question could show, and what all units together answer."""
+    units, together = found.units, found.population.to_dict("index")
+    return {
+        name: {
+            "q05": share(units[f"q_{name}"] <= LEVEL),
+            **together[name],
+        }
+        for name in ("modulated", "selective")
+    } | {"said": found.reach.said, "claims": found.reach.claims}
 
 
 def _codes(code: ViewingCode) -> dict[str, ImaginedCode]:

@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ImageryTrials:
-    """Cued trials of one session; the rows of all four belong together.
+    """Cued trials of one session; the rows of all four belong together, in the order of time.
 
     Attributes
     ----------
@@ -29,12 +29,16 @@ class ImageryTrials:
     block : (n_trials,)
     before : rate before the cue, Hz, (n_trials, n_units)
     during : rate in imagery, Hz, (n_trials, n_units)
+    widths_s : of the windows before the cue and in imagery; None where rates are no counts
+    lag : how much later `during` is than `before`, as a share of the time from cue to cue
     """
 
     item: pd.Series
     block: pd.Series
     before: pd.DataFrame
     during: pd.DataFrame
+    widths_s: tuple[float, float] | None = None
+    lag: float = 0.5
 
 
 def imagery_trials(
@@ -70,7 +74,11 @@ def imagery_trials(
         for window in (before_s, during_s)
     )
     item, block = (trials[c].reset_index(drop=True) for c in ("item", "block"))
-    return ImageryTrials(item, block, before, during)
+    widths_s = (before_s[1] - before_s[0], during_s[1] - during_s[0])
+    later_s = sum(during_s) / 2 - sum(before_s) / 2
+    apart_s = trials["onset_s"].astype(float).groupby(trials["block"]).diff().median()
+    lag = float(later_s / apart_s) if apart_s > 0 else 0.5  # one cue a block tells no trend
+    return ImageryTrials(item, block, before, during, widths_s, lag)
 
 
 def without_block_means(values: FloatArray, blocks: NDArray[Any]) -> FloatArray:

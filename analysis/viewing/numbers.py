@@ -9,12 +9,13 @@ import pandas as pd
 from analysis.axis import binned_tuning, left_out_orthogonal, left_out_projections
 from analysis.decoding import category_selectivity, decode_categories
 from analysis.findings import Pictures, Tuning, Viewing
-from analysis.inference import LEVEL, permutation_p
+from analysis.inference import LEVEL
 from analysis.shares import by_patient, interval, share
 from analysis.study import StudyFile
+from analysis.viewing.comparison import Comparison
 from task.contract.sessionlog import Kind
 
-MOST_SHOWN = 24
+MOST_SHOWN = 8
 N_LABEL_SHUFFLES = 20
 N_DECODING_SHUFFLES = 199
 
@@ -78,6 +79,11 @@ def viewing_numbers(
             "shuffled_p05": _shuffled(viewing.rates[units], categories, file.study.tests.seed),
         }
         numbers["decoding"] = _decoding(viewing.counts, categories, file.study.tests.seed)
+    table = table.join(viewing.profile.units)
+    numbers["responses"] = _responses(table, patients)
+    numbers["models"] = [_compared(name, found) for name, found in viewing.models.items()]
+    numbers["identification"] = _identification(viewing)
+    numbers["absent"] = list(viewing.absent)
     table = table.reset_index(drop=True)
     numbers["per_unit"] = table.drop(columns="pool").to_dict("records")
     return numbers, table
@@ -126,12 +132,7 @@ def _decoding(counts: pd.DataFrame, categories: pd.Series, seed: int) -> dict[st
     """How well the population tells categories, and what labels in random order would give."""
     if (np.ptp(counts.to_numpy(), axis=0) > 0).sum() < 2:
         return None
-    decoded = decode_categories(counts, categories)
-    rng = np.random.default_rng(seed)
-    orders = [rng.permutation(categories.to_numpy()) for _ in range(N_DECODING_SHUFFLES)]
-    shuffled = np.array(
-        [decode_categories(counts, pd.Series(o, categories.index)).accuracy for o in orders]
-    )
+    decoded = decode_categories(counts, categories, N_DECODING_SHUFFLES, seed)
     right = decoded.predicted == categories.loc[decoded.predicted.index]
     groups = right.groupby(categories)
     return {
@@ -142,10 +143,67 @@ def _decoding(counts: pd.DataFrame, categories: pd.Series, seed: int) -> dict[st
         "by_category": {str(name): share(of) for name, of in groups},
         "balanced": float(groups.mean().mean()),
         "largest_category": float(categories.value_counts(normalize=True).max()),
-        "shuffled_mean": float(shuffled.mean()),
-        "shuffled_most": float(shuffled.max()),
+        "shuffled_mean": float(decoded.null.mean()),
+        "shuffled_most": float(decoded.null.max()),
         "shuffles": N_DECODING_SHUFFLES,
-        "p": float(permutation_p(decoded.accuracy, shuffled, exact=False)),
+        "p": decoded.p,
+    }
+
+
+def _responses(table: pd.DataFrame, patients: pd.Series) -> dict[str, Any]:
+    """When and how units respond; medians of what was measured of them."""
+    responsive = table["responsive_q"] <= LEVEL
+    numbers: dict[str, Any] = {"responsive": share(responsive)}
+    for name, column in (
+        ("latency_ms", table["latency_s"] * 1e3 if "latency_s" in table else None),
+        ("sparseness", table.get("sparseness")),
+        ("reliability", table.get("reliability")),
+    ):
+        known = pd.Series(dtype=float) if column is None else column.dropna().astype(float)
+        numbers[name] = (
+            {"median": float(known.median()), "units": len(known)}
+            | {"interval": interval(known, np.median, patients)}
+            if len(known) > 1
+            else None
+        )
+    return numbers
+
+
+def _compared(name: str, found: Comparison) -> dict[str, Any]:
+    """One model against another, over the units that count."""
+    first, second = name.split(", ")
+    counted = found.units[found.units["counted"]]
+    return {
+        "first": first,
+        "second": second,
+        "first_r2": float(counted["first"].median()) if len(counted) else None,
+        "second_r2": float(counted["second"].median()) if len(counted) else None,
+        "difference": found.difference._asdict(),
+        "better": found.better._asdict(),
+        "of_ceiling": found.of_ceiling._asdict(),
+        "units": len(counted),
+        "q05_first": share(found.units["q"].le(LEVEL) & (found.units["difference"] > 0)),
+        "q05_second": share(found.units["q"].le(LEVEL) & (found.units["difference"] < 0)),
+        "least_ceiling": found.least_ceiling,
+        "drawn": found.drawn,
+        "untested": len(found.untested),
+    }
+
+
+def _identification(viewing: Viewing) -> dict[str, Any] | None:
+    """How well pictures are told from others."""
+    found = viewing.identified
+    if found is None:
+        return None
+    return {
+        "accuracy": found.accuracy,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+        "smallest_p": found.smallest_p,
+        "measure": found.measure,
+        "units": found.units,
+        "curve": found.curve.reset_index().to_dict("records"),
     }
 
 

@@ -18,6 +18,7 @@ from analysis.recording import Units
 from analysis.space import object_space
 from analysis.study import Study, StudyFile
 from analysis.synthetic.neurons import Population, plant_units, spikes
+from analysis.unit_data import write_units
 from task.contract.settings import Settings
 
 IMAGES = [f"picture{n:02d}" for n in range(48)]
@@ -144,3 +145,12 @@ def aligned(trials: pd.DataFrame) -> Alignment:
     jitter_s = np.random.default_rng(0).normal(0, 2e-4, len(sent))
     seen = sent.assign(time_s=sent["time_s"] + OFFSET_S + jitter_s).drop(index=8)
     return align(sent, seen.reset_index(drop=True))
+
+
+@pytest.fixture(scope="session")
+def unit_folder(day_results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the day without its page: the numbers, and the files of the units."""
+    folder = tmp_path_factory.mktemp("results")
+    write_units(day_results, folder, ())
+    (folder / "report.json").write_text(json.dumps(day_results.document), encoding="utf-8")
+    return folder

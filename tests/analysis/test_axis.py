@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from analysis.axis import (
     axis_weights,
     binned_tuning,
     fit_axes,
+    left_out_orthogonal,
     left_out_projections,
     orthogonal_axis,
     projections,
@@ -154,7 +157,7 @@ def test_another_seed_draws_other_shuffles_and_the_same_seed_the_same():
 def test_a_silent_unit_is_not_tested_and_listed():
     rates, space, _ = session()
     fit = fit_axes(rates.assign(silent=0.0, steady=0.1), space, n_shuffles=10)
-    assert fit.untested == ("silent", "steady")
+    assert fit.untested == dict.fromkeys(("silent", "steady"), "the same rate for every picture")
     for values in (fit.r, fit.p, fit.q, fit.r2):
         assert values[["silent", "steady"]].isna().all()
         assert values.drop(["silent", "steady"]).notna().all()
@@ -162,6 +165,36 @@ def test_a_silent_unit_is_not_tested_and_listed():
     pd.testing.assert_series_equal(
         fit.q.drop(["silent", "steady"]), fit_axes(rates, space, n_shuffles=10).q
     )
+
+
+def test_a_unit_that_misses_a_rate_is_listed_and_the_rest_analysed():
+    rates, space, _ = session()
+    holed = rates.assign(holed=rates["unit1"], endless=rates["unit1"])
+    holed.loc["image003", "holed"] = np.nan
+    holed.loc["image004", "endless"] = np.inf
+    fit = fit_axes(holed, space, n_shuffles=10)
+    assert fit.untested == dict.fromkeys(("holed", "endless"), "missing or infinite rates")
+    whole = fit_axes(rates, space, n_shuffles=10)
+    for name in ("r", "p", "q", "r2"):
+        assert getattr(fit, name)[["holed", "endless"]].isna().all()
+        pd.testing.assert_series_equal(getattr(fit, name)[rates.columns], getattr(whole, name))
+    for table in (fit.axis, fit.weights, fit.predictions, axis_weights(holed, space)):
+        assert table[["holed", "endless"]].isna().all(axis=None)
+        assert table[rates.columns].notna().all(axis=None)
+
+
+def test_units_that_all_stand_still_are_all_listed():
+    rates, space, _ = session()
+    fit = fit_axes(rates * 0, space, n_shuffles=10)
+    assert set(fit.untested) == set(rates)
+    assert fit.p.isna().all()
+
+
+def test_progress_is_told():
+    rates, space, _ = session()
+    said = []
+    fit_axes(rates, space, n_shuffles=30, progress=lambda *n: said.append(n))
+    assert said[-1] == (30, 30)
 
 
 @pytest.mark.parametrize(
@@ -173,8 +206,20 @@ def test_a_silent_unit_is_not_tested_and_listed():
             "rates: more than one row for 'image003'",
         ),
         (
-            lambda r, s: (r.assign(unit1=r["unit1"].replace(r["unit1"].max(), np.inf)), s),
+            lambda r, s: (r.replace(r.loc["image003"].to_list(), np.inf)[["unit1"]], s),
             "rates: missing or infinite values in 'unit1'",
+        ),
+        (
+            lambda r, s: (r.rename(columns={"unit2": "unit1"}), s),
+            "rates: more than one unit is named 'unit1'",
+        ),
+        (
+            lambda r, s: (r, s.coordinates.rename(columns={"PC2": "PC1"})),
+            "object space: more than one dimension is named 'PC1'",
+        ),
+        (
+            lambda r, s: (r, s.coordinates.assign(PC2=np.nan)),
+            "coordinates: missing or infinite values in 'PC2'",
         ),
         (
             lambda r, s: (r.iloc[:9], s),
@@ -254,6 +299,15 @@ def test_the_axis_of_a_left_out_picture_does_not_know_its_rate():
     np.testing.assert_allclose(after.loc["image007"], before.loc["image007"])
     assert before.index.equals(rates.index)
     assert (after.drop("image007") != before.drop("image007")).any(axis=None)
+
+
+def test_left_out_projections_do_not_depend_on_the_order_of_the_rows():
+    rates, space, _ = session()
+    for left_out in (left_out_projections, partial(left_out_orthogonal, seed=0)):
+        found = left_out(rates, space)
+        assert found.index.equals(rates.index)
+        mixed = left_out(rates.iloc[::-1], space)
+        pd.testing.assert_frame_equal(mixed.loc[rates.index], found)
 
 
 def test_noise_makes_a_ramp_along_its_own_axis_and_none_along_left_out_ones():

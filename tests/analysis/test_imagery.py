@@ -7,7 +7,6 @@ from analysis.axis import axis_weights, orthogonal_axis, projections
 from analysis.imagery import (
     imagined_code,
     population,
-    reactivation,
     viewing_code,
 )
 from analysis.imagined.trials import ImageryTrials, imagery_trials
@@ -65,121 +64,57 @@ def test_cues_without_item_block_or_time_are_refused():
         imagery_trials({}, cues[["item"]], (-1, 0), (0, 2))
 
 
-# --- reactivation ----------------------------------------------------------------------------
-
-
-def test_drifting_units_without_signal_are_called_at_the_nominal_rate():
-    rng = np.random.default_rng(0)
-    rate = drifting(1500, rng)
-    units = reactivation(session(rate, rate, rng)).units
-    for p in ("p_modulated", "p_selective", "p_swap", "p"):
-        assert (units[p] <= 0.05).mean() < 0.065, p
-    assert (units["p_selective"] <= 0.05).mean() > 0.02  # strict, not blind
-    assert units["reactivated"].mean() < 0.01
-
-
-def test_an_anova_calls_the_same_drifting_units_far_too_often():
-    """Why block means are taken out: each item lives in two blocks."""
-    rng = np.random.default_rng(0)
-    during = session(*[drifting(300, rng)] * 2, rng).during
-    p = scipy.stats.f_oneway(*(part for _, part in during.groupby(ITEM))).pvalue
-    assert (p <= 0.05).mean() > 0.2
-
-
-def test_units_that_change_or_differ_between_items_are_found():
-    rng = np.random.default_rng(1)
-    rate = drifting(60, rng, 0.5)
-    during = rate.copy()
-    during[:, :20] += 3.0  # modulated
-    item_hz = pd.DataFrame(rng.normal(0, 2.5, (8, 20)), ITEMS).loc[ITEM].to_numpy()
-    during[:, 20:40] += item_hz + 3.0
-    before = rate.copy()
-    before[:, 20:40] += 3.0
-    found = reactivation(session(during, before, rng)).units
-    assert (found["p_modulated"][:20] <= 0.05).mean() > 0.9
-    assert (found["change_hz"][:20]).mean() == pytest.approx(3.0, abs=0.3)
-    assert (found["p_selective"][20:40] <= 0.05).mean() > 0.8
-    assert found["reactivated"][20:40].mean() > 0.8
-    assert found["reactivated"][40:].mean() <= 0.1
-    assert found["eta2"][20:40].min() > found["eta2"][40:].median()
-
-
-def test_modulation_is_the_exact_sign_flip_test_of_block_means():
-    rng = np.random.default_rng(2)
-    rate = drifting(6, rng)
-    trials = session(rate + 0.7, rate, rng)
-    units = reactivation(trials).units
-    blocks = (trials.during - trials.before).groupby(BLOCK).mean()
-    for unit in units.index:
-        exact = scipy.stats.permutation_test(
-            (blocks[unit],), np.mean, permutation_type="samples", n_resamples=np.inf
-        )
-        assert units.loc[unit, "p_modulated"] == pytest.approx(min(exact.pvalue, 1.0))
-
-
-def test_selectivity_by_swaps_is_that_of_trying_all_256():
-    rng = np.random.default_rng(3)
-    trials = session(*[drifting(3, rng)] * 2, rng)
-    y = trials.during - trials.during.groupby(BLOCK).transform("mean")
-    between = []
-    for way in range(256):
-        items = ITEM.copy()
-        for b, (one, other) in enumerate(PAIRS):
-            if way >> b & 1:
-                swap = {f"i{one}": f"i{other}", f"i{other}": f"i{one}"}
-                items[8 * b : 8 * b + 8] = items[8 * b : 8 * b + 8].map(swap)
-        groups = y.groupby(items)
-        between.append((groups.mean() ** 2).mul(groups.size(), axis=0).sum())
-    between = pd.DataFrame(between)
-    expected = (between >= between.iloc[0] - 1e-9).mean()
-    units = reactivation(trials).units
-    pd.testing.assert_series_equal(units["p_swap"], expected, check_names=False)
-    np.testing.assert_allclose(units["eta2"], between.iloc[0] / (y**2).sum())
-
-
-def test_what_a_design_can_show_is_said():
-    rng = np.random.default_rng(4)
-    found = reactivation(session(*[drifting(50, rng)] * 2, rng))
-    assert found.smallest_p == pytest.approx(2 / 5000)
-    assert found.needed == 1
-    one_block = ImageryTrials(
-        pd.Series(["a", "b"] * 2), pd.Series([1] * 4), *[named(rng.poisson(3, (4, 5)) * 1.0)] * 2
-    )
-    hopeless = reactivation(one_block)
-    assert hopeless.smallest_p > 0.5  # 2 of 6 ways group the four trials as observed
-    assert hopeless.needed is None
-    assert not hopeless.units["reactivated"].any()
-
-
-def test_silent_units_are_not_tested():
-    rng = np.random.default_rng(5)
-    rate = drifting(3, rng)
-    trials = session(rate, rate, rng)
-    trials.during["u1"] = trials.before["u1"] = 0.0
-    units = reactivation(trials).units
-    assert units.loc["u1", ["p", "q", "p_swap", "p_selective", "p_modulated"]].isna().all()
-    assert not units.loc["u1", "reactivated"]
-    assert units.drop("u1")["p"].notna().all()
-    code = imagined_code(trials, pd.DataFrame(rng.normal(size=(8, 3)), ITEMS, ["u0", "u1", "u2"]))
-    assert code.units["r"].isna().tolist() == [False, True, False]
+def without_lines(rates):
+    """Less the least-squares line through each block, block by block."""
+    place = np.tile(np.arange(8.0), 8)
+    left = rates.copy()
+    for block in BLOCK.unique():
+        here = (block == BLOCK).to_numpy()
+        for unit in rates:
+            line = np.polyfit(place[here], rates.loc[here, unit], 1)
+            left.loc[here, unit] -= np.polyval(line, place[here])
+    return left
 
 
 # --- imagery follows a quantity --------------------------------------------------------------
 
 
-def test_within_blocks_the_correlation_is_that_of_centred_cells():
+def test_within_blocks_the_correlation_is_that_of_cells_without_means_and_trends():
     rng = np.random.default_rng(6)
     trials = session(*[drifting(4, rng)] * 2, rng)
     quantity = pd.DataFrame(rng.normal(size=(8, 4)), ITEMS[::-1], ["u3", "u1", "u0", "u2"])
     found = imagined_code(trials, quantity).units
-    cells = trials.during.groupby([BLOCK, ITEM]).mean()
-    known = quantity.loc[cells.index.get_level_values(1)].set_index(cells.index)
-    y = cells - cells.groupby(level=0).transform("mean")
+    y = without_lines(trials.during).groupby([BLOCK, ITEM]).mean()
+    known = quantity.loc[y.index.get_level_values(1)].set_index(y.index)
     x = known - known.groupby(level=0).transform("mean")
+    block, place = pd.get_dummies(BLOCK).to_numpy(float), np.tile(np.arange(8.0), 8)
     for unit in found.index:
-        line = scipy.stats.linregress(x[unit], y[unit])
-        assert found.loc[unit, "r"] == pytest.approx(line.rvalue)
-        assert found.loc[unit, "slope"] == pytest.approx(line.slope)
+        assert found.loc[unit, "r"] == pytest.approx(np.corrcoef(x[unit], y[unit])[0, 1])
+        quantity_of_trials = quantity.loc[ITEM, unit].to_numpy()
+        design = np.column_stack([quantity_of_trials, block, block * place[:, None]])
+        slope = np.linalg.lstsq(design, trials.during[unit].to_numpy(), rcond=None)[0][0]
+        assert found.loc[unit, "slope"] == pytest.approx(slope)
+
+
+def test_a_straight_fall_within_blocks_is_no_item_though_the_first_is_always_cued_first():
+    fall = named(np.tile(np.linspace(9, 2, 8), 8)[:, None] * [1.0, 2.0])
+    noise = np.random.default_rng(18).normal(0, 1, (64, 2))
+    quantity = named(np.random.default_rng(19).normal(size=(8, 2))).set_axis(ITEMS)
+    flat, falling = (
+        imagined_code(ImageryTrials(ITEM, BLOCK, rates, rates), quantity).units
+        for rates in (fall * 0 + noise, fall + noise)
+    )
+    pd.testing.assert_frame_equal(falling, flat)
+
+
+def test_single_trials_of_each_item_are_compared_as_they_are():
+    """A line through them would take the items with it."""
+    rng = np.random.default_rng(20)
+    rates, quantity = rng.random((8, 1)), named(rng.random((8, 1))).set_axis(ITEMS)
+    trials = ImageryTrials(pd.Series(ITEMS), pd.Series([1] * 8), *[named(rates)] * 2)
+    found = imagined_code(trials, quantity).units.loc["u0"]
+    line = scipy.stats.linregress(quantity["u0"], rates[:, 0])
+    assert (found["r"], found["slope"]) == pytest.approx((line.rvalue, line.slope))
 
 
 def test_its_p_is_that_of_flipping_the_contrast_of_every_block():
@@ -189,7 +124,7 @@ def test_its_p_is_that_of_flipping_the_contrast_of_every_block():
     one, two = imagined_code(trials, quantity), imagined_code(trials, quantity, two_sided=True)
     assert one.exact
     assert len(one.null) == 256
-    cells = trials.during.groupby([BLOCK, ITEM]).mean()
+    cells = without_lines(trials.during).groupby([BLOCK, ITEM]).mean()
     for unit in quantity:
         products = [
             np.diff(cells.loc[f"block{b}", unit][[f"i{k}" for k in pair]])[0]

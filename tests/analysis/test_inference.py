@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.inference import (
+    balanced_permutations,
     benjamini_hochberg,
     bootstrap_interval,
     label_permutations,
     label_swaps,
+    lopsided,
     permutation_p,
     proportion_interval,
     sign_flips,
@@ -170,3 +174,55 @@ def test_free_exchanges_keep_what_was_cued_in_each_block():
         cued = sorted(first_seen.index(item) for item in np.array(ITEMS)[here])
         assert (np.sort(drawn.rows[:, here], axis=1) == cued).all()
     assert len({tuple(row) for row in drawn.rows}) == 4999
+
+
+def places_of(order):
+    """Mean place of the first item less that of the second."""
+    order = np.asarray(order)
+    return np.flatnonzero(order == 0).mean() - np.flatnonzero(order == 1).mean()
+
+
+def test_balanced_exchanges_are_all_orders_no_more_lopsided_than_the_one_that_was_run():
+    all_orders = {tuple(order) for order in permutations([0, 0, 0, 0, 1, 1, 1, 1])}
+    expected = {order for order in all_orders if abs(places_of(order)) <= 1 + 1e-9}
+    found = balanced_permutations(["a", "b"] * 4, [1] * 8)
+    assert found.exact
+    assert len(all_orders) == 70
+    assert {tuple(row) for row in found.rows} == expected
+    assert len(found.rows) == len(expected)
+
+
+def test_balanced_exchanges_are_drawn_where_there_are_too_many_to_list():
+    drawn = balanced_permutations(ITEMS, BLOCKS, seed=3)
+    assert not drawn.exact
+    assert drawn.rows.shape == (4999, 64)
+    codes = pd.factorize(pd.Series(ITEMS))[0]
+    for block in range(8):
+        here = np.array(BLOCKS) == block
+        assert (np.sort(drawn.rows[:, here], axis=1) == np.sort(codes[here])).all()
+        assert (lopsided(drawn.rows[:, here]) <= lopsided(codes[here]) + 1e-9).all()
+    assert len({tuple(row) for row in drawn.rows}) == 4999
+    again = balanced_permutations(ITEMS, BLOCKS, seed=3)
+    assert (again.rows == drawn.rows).all()
+
+
+@pytest.mark.parametrize("items", [["a", "b", "c"], ["a", "a", "b", "b"]])
+def test_items_that_their_places_tell_apart_are_exchanged_as_a_whole(items):
+    found, swaps = (by(items, [1] * len(items)).rows for by in (balanced_permutations, label_swaps))
+    assert sorted(map(tuple, found)) == sorted(map(tuple, swaps))
+
+
+def test_a_block_of_very_many_orders_exchanges_turn_by_turn():
+    items = ["a", "b", "c"] * 6
+    found = balanced_permutations(items, [1] * 18)
+    turns = found.rows.reshape(-1, 6, 3)
+    assert (np.sort(turns, axis=2) == [0, 1, 2]).all()
+    assert len({tuple(turn) for turn in turns[:, 4]}) == 6
+
+
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=12))
+def test_lopsided_is_the_share_of_places_variance_between_items(items):
+    place = pd.Series(np.arange(float(len(items))))
+    between = place.groupby(items).transform("mean").var(ddof=0) / place.var(ddof=0)
+    assert lopsided(items) == pytest.approx(between, abs=1e-12)
+    assert lopsided(items[::-1]) == pytest.approx(between, abs=1e-12)

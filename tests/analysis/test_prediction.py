@@ -1,13 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import r2_score
 
 from analysis.prediction import (
     PENALTIES,
     ceiling,
     folds,
+    leave_one_out,
     left_out_predictions,
     variance_explained,
 )
@@ -48,6 +49,44 @@ def naive_predictions(x, y):
 def test_predictions_are_those_of_refitting_for_every_picture():
     x, y = rates_on_axes(14, 3, 12, noise=3.0)
     np.testing.assert_allclose(left_out_predictions(x, y), naive_predictions(x, y), rtol=1e-8)
+
+
+def test_leaving_one_out_is_refitting_without_it():
+    x, y = rates_on_axes(25, 4, 6, noise=3.0)
+    found = leave_one_out(x, y)
+    scale = (np.linalg.svd(x - x.mean(axis=0))[1] ** 2).mean()
+    for unit, penalty in enumerate(found.penalties * scale):
+        for out in range(len(y)):
+            rest = np.arange(len(y)) != out
+            model = Ridge(penalty).fit(x[rest], y[rest, unit])
+            assert found.predictions[out, unit] == pytest.approx(model.predict(x[[out]])[0])
+        np.testing.assert_allclose(found.slopes[:, unit], Ridge(penalty).fit(x, y[:, unit]).coef_)
+
+
+def test_leaving_one_out_agrees_with_scikit_learn():
+    x, y = rates_on_axes(80, 6, 30, noise=4.0)
+    found = leave_one_out(x, y)
+    scale = (np.linalg.svd(x - x.mean(axis=0))[1] ** 2).mean()
+    model = RidgeCV(PENALTIES * scale, alpha_per_target=True, store_cv_results=True).fit(x, y)
+    np.testing.assert_allclose(found.penalties * scale, model.alpha_)
+    assert len(set(found.penalties)) > 2
+    errors = np.take_along_axis(
+        model.cv_results_, (found.penalties[:, None] == PENALTIES).argmax(axis=1)[None, :, None], 2
+    )[..., 0]
+    np.testing.assert_allclose((y - found.predictions) ** 2, errors, rtol=1e-6, atol=1e-9)
+
+
+def test_units_beside_do_not_change_a_prediction():
+    x, y = rates_on_axes(40, 3, 600)
+    for fitted in (left_out_predictions, lambda x, y: leave_one_out(x, y).predictions):
+        np.testing.assert_allclose(fitted(x, y)[:, 300:302], fitted(x, y[:, 300:302]), rtol=1e-10)
+
+
+def test_dimensions_that_repeat_others_change_no_prediction_but_by_the_penalty():
+    x, y = rates_on_axes(40, 3, 4)
+    twice = leave_one_out(np.hstack([x, x]), y)
+    assert np.isfinite(twice.predictions).all()
+    np.testing.assert_allclose(twice.slopes[:3], twice.slopes[3:])
 
 
 def test_a_left_out_rate_changes_no_prediction_of_its_own_fold():

@@ -98,10 +98,14 @@ def with_imagery(results, **changes):
     return replace(results, document={**results.document, "imagery": [first]})
 
 
+def _unit_files(results):
+    return results.document["unit_files"].values()
+
+
 def test_the_report_is_a_page_its_numbers_and_its_tables(day_results, folder):
     files = sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*.*"))
     tables = sorted(f"tables/{name}.csv" for name in day_results.tables)
-    assert files == ["report.html", "report.json", *tables]
+    assert files == sorted(["report.html", "report.json", *tables, *_unit_files(day_results)])
     assert (folder / "report.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 
 
@@ -146,6 +150,7 @@ def test_the_page_needs_no_network_and_no_script(page):
     assert outside == {
         "https://doi.org/10.1126/science.adt8343",
         "https://doi.org/10.1016/j.cell.2017.05.011",
+        "https://doi.org/10.1023/A:1024068626366",
     }
 
 
@@ -186,7 +191,7 @@ def test_units_are_shown_best_predicted_first_and_the_page_says_so(day_results, 
     titles = [t for t in Cells(page).found["h3"] if re.match(r"\d+\. ", t)]
     assert [t.split(". ")[1].split(",")[0] for t in titles] == [row["unit"] for row in best]
     assert "The 8 units whose rates to left-out pictures are predicted best" in text_of(page)
-    assert "at most 24 are shown" in text_of(page)
+    assert "at most 8 are shown" in text_of(page)
 
 
 def test_examples_that_are_not_tuned_are_not_passed_off_as_tuned(day_results, said):
@@ -253,7 +258,8 @@ def test_a_short_window_before_the_cue_is_warned_of(day_results, page, said):
 
 
 def test_a_design_that_cannot_show_single_units_says_so(day_results, said):
-    page = said(with_imagery(day_results, units_needed=None))
+    questions = {**day_results.document["imagery"][0]["questions"], "claims": False}
+    page = said(with_imagery(day_results, units_needed=None, questions=questions))
     assert "This session cannot show reactivation of single units." in page
     assert "too few trials to show that any single unit takes part" in page
 
