@@ -722,7 +722,12 @@ def test_all_checks_run_even_if_one_fails(launcher, monkeypatch, capsys, codes, 
         "mypy",
         "pytest --numprocesses 2 --dist loadgroup -k clock",
     ]
-    assert capsys.readouterr().err.partition("== pytest --numprocesses 2 --dist loadgroup -k clock\n")[2] == said
+    assert (
+        capsys.readouterr().err.partition("== pytest --numprocesses 2 --dist loadgroup -k clock\n")[
+            2
+        ]
+        == said
+    )
 
 
 # ---- the locks
