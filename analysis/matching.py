@@ -43,7 +43,6 @@ MISS_COST, CONTRADICTION_COST, STRETCH_COST = 0.5, 2.0, 4.0  # in rows that are 
 # Rows beyond a jump of the clock
 FEWEST_MOVED = 10
 LEAD_MOVED = 7
-FEWEST_NUMBERS = 3  # that agree in every part, where the stream has numbers
 MOVED_SHARE = 0.2  # of a minute's rows: the recording may end in it
 PAUSE_S = 60.0  # longer, and what follows is another run's
 
@@ -330,13 +329,13 @@ def _recover(log: Words, words: Words, placed: _Placed, step_s: float) -> _Place
 def _settle_doubts(
     log: Words, words: Words, placed: _Placed, clock: Clock, step_s: float
 ) -> tuple[_Placed, Clock]:
-    """Words without those of stretches in doubt, which are looked for anew as beyond a jump."""
+    """Words without those of stretches in doubt."""
     tolerance_s = _tolerance_s(step_s)
     doubtful = in_doubt(log, words, placed.word, _expected(log, clock), tolerance_s)
     kept = np.where(doubtful, -1, placed.word)
     if not doubtful.any() or (kept >= 0).sum() < FEWEST_ROWS:
         return placed, clock
-    placed = _recover(log, words, replace(placed, word=kept), step_s)
+    placed = replace(placed, word=kept)
     return placed, _fit(log, words, placed, step_s)
 
 
@@ -400,13 +399,13 @@ def _proven_parts(
 ) -> _Placed:
     """Words without those of parts, between two jumps, that another clock explains as well.
 
-    In a stream that numbers itself also without parts in which hardly a number agrees: every block
+    In a stream that numbers itself also without short parts in which no number agrees: every block
     of a task begins with the same words.
     """
     expected_s = _expected(log, clock)
     word = placed.word.copy()
     numbered = agreeing(log, words, word) > 0
-    needed = FEWEST_NUMBERS if numbered.sum() >= FEWEST_ROWS else 0
+    tells = numbered.sum() >= FEWEST_ROWS
     for part in range(int(placed.part[-1]) + 1):
         matched = np.flatnonzero((placed.part == part) & (word >= 0))
         if not len(matched):
@@ -416,8 +415,8 @@ def _proven_parts(
         inside = np.arange(before.max(initial=-1) + 1, after[after >= 0].min(initial=len(words)))
         moved = replace(log[rows], time_s=expected_s[rows])
         rival = rival_rows(moved, words[inside], _tolerance_s(step_s), len(matched))
-        told = numbered[matched].sum() >= needed
-        if not told or not clear_lead(len(matched), rival, len(rows), LEAD_MOVED):
+        unnumbered = tells and len(matched) < FEWEST_ROWS and not numbered[matched].any()
+        if unnumbered or not clear_lead(len(matched), rival, len(rows), LEAD_MOVED):
             word[rows] = -1
     if (word >= 0).sum() < FEWEST_ROWS:
         return placed
