@@ -36,6 +36,7 @@ from task.console import (
 )
 from task.contract.catalog import MANIFEST, read_catalog
 from task.contract.errors import UserError
+from task.contract.sessionlog import Kind
 from task.fitting import plan_on, plans_on
 from task.plan import Plan
 from task.protocol import ProtocolFile, read_protocol
@@ -178,8 +179,34 @@ def _check_one(path: Path, rig: str | None, refresh: float | None) -> None:
         files = {i: catalog.pictures[i].path for i in made.picture_ids}
         refuse_outside(made, machine.screen, files)
     say_summary(path, plans)
+    _say_reach(made)
     if made.sounds and rig and not machine.sound:
         console.print(f"  [yellow]note[/]      rig {rig} has no \\[sound]; this protocol needs it")
+
+
+EXPECTED_UNITS = 20  # of one session in ventral temporal cortex
+
+
+def _say_reach(made: Plan) -> None:
+    """What the imagery of a plan can show of single units, before a patient is asked for it."""
+    cues = [
+        (trial.item, number)
+        for number, block in enumerate(made.blocks)
+        for trial in block.trials
+        if trial.kind is Kind.IMAGINE
+    ]
+    if not cues:
+        return
+    from analysis.imagined.reach import design_reach
+
+    items, blocks = zip(*cues, strict=True)
+    reach = design_reach(items, blocks, EXPECTED_UNITS)
+    console.print(f"  imagery   {reach.said}")
+    if not reach.claims:
+        console.print(
+            "  [yellow]note[/]      too few cues for claims about single units: this session can"
+            " only be tested as a whole"
+        )
 
 
 @app.command()

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.findings import Imagining, Viewing
 from analysis.imagery import ImaginedCode, ViewingCode, population
+from analysis.imagined.asked import Asked
 from analysis.imagined.asked_numbers import asked_numbers
 from analysis.imagined.questions import Reactivation
 from analysis.inference import LEVEL, bootstrap_interval
@@ -44,6 +45,7 @@ def imagery_numbers(
         "during_over_before": float(trials.during.mean().mean() / trials.before.mean().mean()),
     }
     numbers |= asked_numbers(imagining.asked)
+    table = table.merge(_of_asked(imagining.asked), left_on="unit", right_index=True, how="left")
     numbers["questions"] = _questions(found)
     if imagining.code is not None:
         pool = next(v for v in viewings if v.pool == imagining.pool)
@@ -62,6 +64,18 @@ def imagery_numbers(
         numbers["gain_interval"] = {"low": low, "high": high, "drawn": "units"}
     numbers["per_unit"] = table.drop(columns="session").to_dict("records")
     return numbers, table
+
+
+def _of_asked(asked: Asked) -> pd.DataFrame:
+    """Columns that single units have of the questions asked: `kind`, `gain` and its interval."""
+    parts = []
+    if asked.taking_part is not None:
+        parts.append(asked.taking_part.units[["kind", "p_imagery_only", "q_imagery_only"]])
+    if asked.gap is not None:
+        renamed = {"low": "gain_low", "high": "gain_high", "p": "gain_p", "q": "gain_q"}
+        columns = ["gain", *renamed, "offset_hz"]
+        parts.append(asked.gap.units[columns].rename(columns=renamed))
+    return pd.concat(parts, axis=1) if parts else pd.DataFrame()
 
 
 def _questions(found: Reactivation) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ import pytest
 
 from task import cli
 from task.contract.catalog import read_catalog
-from task.contract.sessionlog import LOG_NAME, read_log
+from task.contract.sessionlog import LOG_NAME, Kind, read_log
+from task.plan import Block, Trial
 from task.planning import plan_file
 from task.protocol import read_protocol
 from task.rigs.simulated import simulated_rig
@@ -103,6 +105,25 @@ def test_check_says_what_a_session_will_be(imagery: Imagery, tiny: Path) -> None
         "  at 144 Hz  cannot be shown: screening.blank_s; `check --refresh 144` says why",
     ]
     assert re.search(r"^ +IMAGE_ON +20", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("blocks", "rounds", "enough"), [(2, 1, False), (4, 4, True)])
+def test_check_says_what_imagery_can_show_of_single_units(
+    capsys: pytest.CaptureFixture[str],
+    pet_folder: Path,
+    tiny: Path,
+    blocks: int,
+    rounds: int,
+    enough: bool,
+) -> None:
+    pairs = [("dog", "cat"), ("owl", "fox"), ("cat", "owl"), ("fox", "dog")][:blocks]
+    cues = [tuple(Trial(Kind.IMAGINE, (), item) for item in pair * rounds) for pair in pairs]
+    file, catalog = read_protocol(tiny), read_catalog(pet_folder)
+    made = plan_file(file, catalog, seed=0, refresh_hz=60.0, spacing_frames=2)
+    cli._say_reach(replace(made, blocks=tuple(Block("imagery", trials) for trials in cues)))
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith(f"imagery {2 * rounds * blocks} cues in {blocks} blocks: the smallest p")
+    assert ("too few cues for claims about single units" in said) == (not enough)
 
 
 def test_check_at_one_rate_says_why_it_does_not_fit(imagery: Imagery, tiny: Path) -> None:
