@@ -34,7 +34,18 @@ CORE = {
 # Numbers in, numbers out: neither files nor plots nor printing.
 PURE = {
     "align", "responses", "space", "axis", "imagery", "inference", "select", "clock", "matching",
-    "voting", "decoding", "prediction",
+    "voting", "decoding", "prediction", "rival", "nearby", "leaps", "misstamped", "population",
+    "resampling", "differences",
+    *(f"viewing.{name}" for name in (
+        "bursts", "clusters", "comparison", "coordinates", "deflated", "exemplar", "flatness",
+        "identification", "latency", "models", "profile", "quality", "reconstruction",
+        "responsive", "ridge", "ridge_axis", "stability", "tuning",
+    )),
+    *(f"imagined.{name}" for name in (
+        "asked", "blocks", "decoders", "decoding", "decoding_course", "decoding_design",
+        "equivalence", "gap", "gap_population", "items", "published", "questions", "ratio",
+        "reach", "similarity", "sliding", "trials", "vividness",
+    )),
 }  # fmt: skip
 
 
