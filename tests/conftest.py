@@ -17,11 +17,13 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read off the items
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of windows, ports, clocks and whole programs run one after another, in one process."""
+    """Tests of one file stay together; those of windows, ports and clocks run one after another."""
+    here = Path(__file__).parent
     for item in items:
-        if Path(__file__).parent / "analysis" not in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("task"))
+        alone = here / "task" in item.path.parents or item.path == here / "test_end_to_end.py"
+        item.add_marker(pytest.mark.xdist_group("task" if alone else item.path.stem))
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,13 @@ def opened_browser(profile: Path) -> Iterator["Browser"]:
         os.close(says)
 
 
+_NAVIGATED = "Inspected target navigated or closed"
+
+
+class NavigatedError(Exception):
+    """The page went away while it was asked."""
+
+
 class Browser:
     """One page."""
 
@@ -74,6 +81,8 @@ class Browser:
         while (answer := self._next()).get("id") != self.number:
             if answer.get("method") == "Log.entryAdded":
                 self.complaints.append(answer["params"]["entry"]["text"])
+        if _NAVIGATED in answer.get("error", {}).get("message", ""):
+            raise NavigatedError
         assert "error" not in answer, answer
         return answer["result"]
 
@@ -95,7 +104,12 @@ class Browser:
             time.sleep(0.05)
 
     def run(self, script: str) -> Any:
-        found = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
+        """What a script gives; it is asked again where the page gave way to the next meanwhile."""
+        try:
+            found = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
+        except NavigatedError:
+            time.sleep(0.05)
+            return self.run(script)
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
