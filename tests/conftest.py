@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from task.contract.catalog import Catalog, Picture
 from task.places import RECIPE
@@ -17,13 +19,17 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read off the items
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class _TogetherByFile(LoadScopeScheduling):
     """Tests of one file stay together; those of windows, ports and clocks run one after another."""
-    here = Path(__file__).parent
-    for item in items:
-        alone = here / "task" in item.path.parents or item.path == here / "test_end_to_end.py"
-        item.add_marker(pytest.mark.xdist_group("task" if alone else item.path.stem))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        alone = file.startswith("tests/task/") or file == "tests/test_end_to_end.py"
+        return "task" if alone else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _TogetherByFile(config, log)
 
 
 @pytest.fixture(scope="session")
