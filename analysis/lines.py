@@ -45,6 +45,11 @@ class Lines:
         """The bits that are left to compare words by."""
         return EVERY & ~sum({*self.dead, *self.stuck, *self.floating})
 
+    def within(self, bits: int) -> "Lines":
+        """Those among some lines, told by their bits."""
+        kinds = (self.dead, self.stuck, self.floating)
+        return Lines(*(tuple(bit for bit in kind if bit & bits) for kind in kinds))
+
     def __bool__(self) -> bool:
         return self.mask != EVERY
 
@@ -125,6 +130,12 @@ def find_lines(arrived: Mapping[tuple[int, int], int]) -> Lines:
         elif fell + rose >= max(FEWEST_WORDS, SOMETIMES * (raised + rested)):
             floating.append(bit)
     return Lines(tuple(dead), tuple(stuck), tuple(floating))
+
+
+def silent(arrived: Mapping[tuple[int, int], int]) -> int:
+    """The bits that too few of the words that were found use to show that a line is dead."""
+    raised = {bit: sum(n for (sent, _), n in arrived.items() if sent & bit) for bit in _bits()}
+    return sum(bit for bit, words in raised.items() if words < FEWEST_WORDS)
 
 
 def suspects(sent: Integers, seen: Integers) -> Iterator[Lines]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from analysis.align import Alignment, align
 from analysis.evidence import CHECKS, LEAST_SHARE, AlignmentRefused
 from analysis.identity import identify, steady
-from analysis.lines import Integers, Lines, find_lines, restored, suspects, tells_apart
+from analysis.lines import Integers, Lines, find_lines, restored, silent, suspects, tells_apart
 from analysis.matching import FEWEST_ROWS
 from analysis.rival import clear_lead
 from task.contract.codes import MAX_PRESENTATION, Code
@@ -240,7 +240,7 @@ def _through_lines(
         best = _compared(log, seen, Lines(), session, choice)
     except AlignmentRefused as refusal:
         return _without_suspects(log, seen, session, choice, refusal)
-    lines = _at_fault(log, seen, best)
+    lines = _at_fault(log, seen, session, best)
     if not lines:
         return best
     try:
@@ -251,9 +251,16 @@ def _through_lines(
     return without if more >= LEAST_SHARE * best.replaced.sum() else best
 
 
-def _at_fault(log: pd.DataFrame, seen: pd.DataFrame, found: Alignment) -> Lines:
+def _at_fault(
+    log: pd.DataFrame, seen: pd.DataFrame, session: int | None, found: Alignment
+) -> Lines:
     """Lines that what arrived shows to be at fault, and that can be left out."""
-    lines = find_lines(_arrived(log, seen, found))
+    arrived = _arrived(log, seen, found)
+    lines = find_lines(arrived)
+    if session is not None:
+        # Announcements alone may differ because they are of another session or presentation.
+        events = {pair: count for pair, count in arrived.items() if pair[0] < PAYLOAD}
+        lines = lines.within(silent(events) | ~find_lines(events).mask)
     sent = log["code"].to_numpy(np.int64)
     return lines if tells_apart(sent[sent > 0], lines) else Lines()
 
@@ -279,7 +286,7 @@ def _without_suspects(
     for guess in _guesses(sent, words):
         try:
             found = _compared(log, seen, guess, session, choice)
-            lines = _at_fault(log, seen, found)
+            lines = _at_fault(log, seen, session, found)
             if lines and lines.mask != guess.mask:
                 found = _compared(log, seen, lines, session, choice)
         except AlignmentRefused as other:

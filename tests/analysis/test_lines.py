@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.lines import EVERY, Lines, find_lines, restored, suspects
+from analysis.lines import EVERY, Lines, find_lines, restored, silent, suspects
 from task.contract.codes import Code
 
 CODES = np.array([int(code) for code in Code])
@@ -45,6 +45,18 @@ def test_single_words_that_changed_are_no_fault_of_a_line() -> None:
 
 def test_nothing_found_says_nothing() -> None:
     assert not find_lines({})
+
+
+def test_a_bit_that_few_words_use_says_nothing_of_its_line() -> None:
+    arrived = {(1, 1): 5, (2, 2): 4, (3, 1): 1}
+    assert silent(arrived) == EVERY & ~(1 | 2)
+    assert silent(arrived | {(3, 1): 0}) == EVERY & ~1
+
+
+def test_lines_are_chosen_by_their_bits() -> None:
+    lines = Lines(dead=(16,), stuck=(1,), floating=(512, 256))
+    assert lines.within(512 | 16 | 4) == Lines(dead=(16,), floating=(512,))
+    assert not lines.within(0)
 
 
 def test_every_kind_is_said_with_its_value() -> None:

@@ -203,6 +203,19 @@ def test_leaving_lines_out_does_not_make_another_session_ours(bit: int) -> None:
         locate(ours.sent, heard(words), SESSION)
 
 
+def test_a_line_that_only_announcements_blame_is_sound() -> None:
+    """Another session at the very same times, 256 presentations on, by chance with like checks."""
+    rng = np.random.default_rng(8)
+    ours = Recorded(screening(rng, 200), rng)
+    code = ours.seen["code"].to_numpy(copy=True)
+    announced = np.flatnonzero(code == Code.TRIAL)
+    code[announced + 1] ^= 256 >> 7
+    code[announced + 3] ^= 256 >> 7
+    code |= rng.integers(0, 256, len(code)) << 8  # lines that do float
+    with pytest.raises(AlignmentRefused, match="of 200 words that name the session 0 are"):
+        locate(ours.sent, heard(ours.seen.assign(code=code)).iloc[4:], SESSION)
+
+
 def test_the_words_of_another_port_with_junk_are_chance_and_refused() -> None:
     """About 70 % of the codes of another task match once the high bits are masked."""
     rng = np.random.default_rng(9)
