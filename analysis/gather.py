@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.align import Alignment
 from analysis.evidence import AlignmentRefused
@@ -70,6 +71,12 @@ class Session:
     recording: str
     units: Units
     runs: tuple[RunOfTrials, ...]
+
+    @property
+    def spikes_s(self) -> dict[str, NDArray[np.floating]]:
+        """Spike times of every unit, by its name among all recordings."""
+        names = [f"{self.recording}/{unit}" for unit in self.units.table.index]
+        return dict(zip(names, self.units.spikes_s, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,106 @@
+"""The step of an analysis that looks at imagery, session by session.
+
+Rates around the cues, who takes part, and every question that the cues and the viewing of the same
+units allow.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.findings import Imagining, Viewing
+from analysis.gather import Session
+from analysis.imagery import reactivation, viewing_code
+from analysis.imagined.asked import Cued, Seen, ask
+from analysis.imagined.trials import ImageryTrials, imagery_trials
+from analysis.inference import LEVEL
+from analysis.responses import trial_rates
+from analysis.study import Study, StudyFile
+from analysis.viewing.responsive import BASELINE_S
+from task.contract.sessionlog import Kind
+
+LONGEST_BLANK_S = 1.0
+
+
+def imagined_trials(session: Session) -> pd.DataFrame | None:
+    """Trials of imagery that are complete; None where there are none."""
+    parts = [run.of(Kind.IMAGINE) for run in session.runs]
+    trials = pd.concat(parts)
+    complete = trials.dropna(subset=["cue_s", "onset_s", "stop_s"]) if len(trials) else trials
+    return complete if len(complete) else None
+
+
+def imagery_of_session(file: StudyFile, session: Session, viewings: Sequence[Viewing]) -> Imagining:
+    """Rates around the cues of a session, and how they follow what is known from viewing."""
+    trials = imagined_trials(session)
+    assert trials is not None
+    study = file.study
+    onset = trials["onset_s"] - trials["cue_s"]
+    delay, length = float(onset.median()), float((trials["stop_s"] - trials["onset_s"]).median())
+    during = study.windows.imagery_s or (0.0, length)
+    blank = min(LONGEST_BLANK_S, float(np.nanquantile(trials["blank_s"], 0.05)))
+    windows = {
+        "before_s": study.windows.before_cue_s or (-blank, 0.0),
+        "during_s": (delay + during[0], delay + during[1]),
+    }
+    cued = trials.assign(onset_s=trials["cue_s"])
+    rates = imagery_trials(session.spikes_s, cued, windows["before_s"], windows["during_s"])
+    viewing = _viewing_of(rates.during.columns, viewings)
+    pool, code, sorted_here = None, None, rates.during.shape[1]
+    if viewing is not None:
+        pool = viewing.pool
+        rates = _units_of(
+            rates, rates.during.columns.intersection(viewing.rates.columns, sort=False)
+        )
+        code = viewing_code(rates, viewing.rates, viewing.space, study.tests.seed)
+    found = reactivation(rates, study.tests.seed)
+    spikes = {unit: train for unit, train in session.spikes_s.items() if unit in rates.during}
+    cues = cued[["item", "block", "onset_s", "rating"]].reset_index(drop=True)
+    seen = None if viewing is None else _seen(study, session, viewing, rates.during.columns)
+    asked = ask(rates, Cued(spikes, cues, windows["during_s"][1]), seen, found, study.tests.seed)
+    cue_s, ratings = (trials[c].reset_index(drop=True) for c in ("cue_s", "rating"))
+    not_viewed = sorted_here - rates.during.shape[1]
+    return Imagining(session, pool, not_viewed, cue_s, rates, ratings, windows, found, code, asked)
+
+
+def _seen(study: Study, session: Session, viewing: Viewing, units: pd.Index) -> Seen:
+    """Single views of screening and of encoding, of the units of a session of imagery."""
+    window, views, before, blocks = study.windows.response_s, [], [], []
+    for other, run in viewing.members:
+        spikes = {unit: train for unit, train in other.spikes_s.items() if unit in units}
+        if not spikes:
+            continue
+        viewed = run.of(Kind.VIEW)
+        onsets, items = viewed["onset_s"].to_numpy(), viewed["item"].tolist()
+        views.append(trial_rates(spikes, onsets, items, window))
+        before.append(trial_rates(spikes, onsets, items, BASELINE_S))
+        blocks += [(other.name, run.name, block) for block in viewed["block"]]
+    encoded = pd.concat([run.of(Kind.ENCODE) for run in session.runs])
+    spikes = {unit: train for unit, train in session.spikes_s.items() if unit in units}
+    encoding = trial_rates(
+        spikes, encoded["onset_s"].to_numpy(), encoded["item"].tolist(), study.windows.encoding_s
+    )
+    responsive = viewing.profile.units.get("responsive_q", pd.Series(dtype=float))
+    follows = viewing.fit.q.reindex(units).le(LEVEL)
+    return Seen(
+        pd.concat(views)[list(units)],
+        pd.concat(before)[list(units)],
+        pd.Series(pd.factorize(pd.Series(blocks, dtype=object))[0]),
+        viewing.rates,
+        viewing.space,
+        responsive.reindex(units).le(LEVEL) | follows,
+        encoding[list(units)],
+        encoded["block"].reset_index(drop=True),
+    )
+
+
+def _viewing_of(units: pd.Index, viewings: Sequence[Viewing]) -> Viewing | None:
+    """Where these units were seen responding: of several pools, that with the most pictures."""
+    known = [v for v in viewings if len(units.intersection(v.rates.columns))]
+    return max(known, key=lambda v: (len(v.rates), int(v.trials.sum())), default=None)
+
+
+def _units_of(trials: ImageryTrials, units: pd.Index) -> ImageryTrials:
+    return replace(trials, before=trials.before[units], during=trials.during[units])
