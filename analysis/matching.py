@@ -442,14 +442,16 @@ def _without_outliers(log: Words, words: Words, word: Integers, clock: Clock) ->
     """Words but those that lie further from the clock than nearly all others, by a margin.
 
     The tolerance must let in what a stepping clock and a first guess need; in the end chance words
-    have less room.  A word with the row's own number is no chance.
+    have less room.  A word with the row's own number is no chance.  Words that are nothing but a
+    stuck line may be rests and have no say.
     """
     found = np.flatnonzero(word >= 0)
-    if not len(found):
+    if not np.any(log.code[found] > 0):
         return word
     expected_s = _expected(log, clock)
     off_s = np.abs(words.time_s[word[found]] - expected_s[found])
-    far = off_s > MARGIN_SHARE * np.quantile(off_s, MOST_ROWS) + MARGIN_S
+    usual_s = off_s[log.code[found] > 0]
+    far = off_s > MARGIN_SHARE * np.quantile(usual_s, MOST_ROWS) + MARGIN_S
     far &= agreeing(log, words, word)[found] <= 0
     kept = word.copy()
     kept[found[far]] = -1

@@ -164,6 +164,23 @@ def test_a_stuck_line_is_found_and_costs_no_word(bit: int) -> None:
     assert off_s(session, found, events).max() < TRUE_S
 
 
+def test_rests_of_a_stuck_line_do_not_stand_in_for_lost_words_that_look_alike() -> None:
+    """Every code on a frame of 120 Hz, as of a log that steps: rests 10 ms on are near enough."""
+    rng = np.random.default_rng(4)
+    stream = [(round(at * 120) / 120, 1 if code == Code.CUE_ON else code)
+              for at, code in imagery(rng, 5.0, 4)]  # fmt: skip
+    session = Recorded(stream, rng)
+    alike = np.flatnonzero(session.seen["code"] == 1)
+    words = session.seen.drop(index=np.delete(alike, np.s_[::4]))
+    rests = session.seen.assign(time_s=session.seen["time_s"] + 0.01, code=0)
+    events = pd.concat([words, rests]).sort_values("time_s", ignore_index=True)
+    events = events.assign(code=events["code"] | 1, port="digital")
+    found = locate(session.sent, events)
+    assert found.lines == Lines(stuck=(1,))
+    assert off_s(session, found, events).max() < TRUE_S
+    assert len(found.pairs) == len(words)
+
+
 def test_floating_high_lines_are_left_out() -> None:
     session, rng = sound(5), np.random.default_rng(6)
     junk = rng.integers(0, 4, len(session.seen)) << 8
