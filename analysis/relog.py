@@ -144,6 +144,8 @@ def relog(plan: Plan, stretch: Stretch, reads: Sequence[Read]) -> Relogged:
 def _told(plan: Plan, stretch: Stretch, one: Presented) -> Iterator[_Entry]:
     """Events of a presentation whose trial is known."""
     detail: dict[str, Any] = {"kind": one.trial.kind, **one.trial.place._asdict()}
+    if condition := plan["blocks"][one.trial.place.block].get("condition"):
+        detail["condition"] = condition
     if one.trial.item is not None:
         detail["item"] = one.trial.item
     if one.head.number is None:

@@ -1,5 +1,7 @@
 """Times as whole frames of one display, long enough for the codes that are sent in them."""
 
+from copy import copy
+
 from task.contract.codes import announce_presentation
 from task.contract.settings import KeyPath
 from task.protocol import Faults
@@ -26,6 +28,14 @@ class Frames:
         self.one_code = spacing_frames
         self._first_codes = 1 + len(announce_presentation(0, 0)) if announced else 1
         self._asked: dict[KeyPath, int] = {}
+        self._own_path: KeyPath = ()
+        self._own_keys: frozenset[str] = frozenset()
+
+    def under(self, path: KeyPath, keys: frozenset[str]) -> "Frames":
+        """The same display, where some settings of the task stand under a path of their own."""
+        own = copy(self)
+        own._own_path, own._own_keys = path, keys
+        return own
 
     def __call__(
         self,
@@ -36,6 +46,8 @@ class Frames:
         rounded: bool = False,
     ) -> int:
         """Frames of a time that the protocol gives under `path`; `rounded` where nobody minds."""
+        if len(path) == 2 and path[1] in self._own_keys:
+            path = (*self._own_path, path[1])
         if path not in self._asked:
             frames = self._whole(path, seconds, rounded or self._round)
             self._check_codes_fit(path, frames, first)

@@ -28,6 +28,8 @@ def write_protocol(like: Path, items: Sequence[str], out: Path, comments: Sequen
     document = tomlkit.parse(like.read_text(encoding="utf-8"))
     imagery = document["imagery"]
     imagery["items"] = list(items)
+    for other in ("pairs", "design"):  # which say items, too
+        imagery.pop(other, None)
     words = imagery.get("words", {})
     for item in [item for item in words if item not in items]:
         del words[item]

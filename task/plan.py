@@ -122,12 +122,14 @@ class Trial:
 class Block:
     """Trials shown together; pictures are made ready before a block, never in it.
 
-    `rounds`: how often it is shown at most, if its questions are not all answered rightly.
+    `rounds`: how often it is shown at most, if its questions are not all answered rightly;
+    `condition`: the part of the protocol that it belongs to, if it has parts.
     """
 
     kind: str
     trials: tuple[Trial, ...]
     rounds: int = 1
+    condition: str = ""
 
 
 @dataclass(frozen=True)
@@ -277,7 +279,8 @@ def read_plan(text: str) -> Plan:
 
 
 def _block(value: Mapping[str, Any]) -> Block:
-    return Block(value["kind"], tuple(map(_trial, value["trials"])), value["rounds"])
+    trials = tuple(map(_trial, value["trials"]))
+    return Block(value["kind"], trials, value["rounds"], value.get("condition", ""))
 
 
 def _trial(value: Mapping[str, Any]) -> Trial:
@@ -298,6 +301,8 @@ def _item(value: Mapping[str, Any]) -> Item:
 def _fields(value: Any) -> dict[str, Any]:
     """Fields of one of the types above; much faster than `dataclasses.asdict`."""
     named = {field.name: getattr(value, field.name) for field in fields(value)}
+    if named.get("condition") == "":  # as in plans made before there were parts
+        del named["condition"]
     return {"medium": _MEDIA[type(value)], **named} if type(value) in _MEDIA else named
 
 

@@ -4,10 +4,11 @@ Order comes from `random.Random(seed).random()`, the one method whose sequence P
 keep across versions; the plan is saved with the session all the same.
 """
 
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from task.chances import chances_of
+from task.choosing import pool_of, with_ids
 from task.code_table import announces, code_table, warnings_of
 from task.contract.catalog import Catalog
 from task.contract.codes import MAX_PRESENTATION
@@ -16,11 +17,10 @@ from task.contract.sessionlog import Kind
 from task.flicker import check_flashes
 from task.frames import Frames
 from task.imagining import check_cues, imagery_blocks
-from task.pictures import check_known, drawn, pool_of
 from task.plan import Block, PictureItem, Plan
 from task.protocol import Faults, Pictures, Protocol, ProtocolFile
 from task.published import warning
-from task.screening import at_their_quickest, check_questions, screening_blocks
+from task.screening import at_their_quickest, parts_of, screening_blocks
 from task.screens import scale_in, scaled
 from task.trials import after, before
 
@@ -59,7 +59,7 @@ def plan_file(
             room_deg=room_deg,
         )
     except PlanError as error:
-        faults = [file.source.fault(path, what) for path, what in error.faults]
+        faults = [file.fault(path, what) for path, what in error.faults]
         raise FileError(sorted(faults, key=lambda fault: fault.line or 0)) from None
 
 
@@ -95,19 +95,16 @@ def make_plan(
     codes = code_table(protocol, faults)
     announced = announced and announces(codes)
     frames = Frames(refresh_hz, protocol.round_to_frames, spacing_frames, announced, faults)
-    rng = random.Random(seed)
+    chances = chances_of(seed, protocol.seeds)
     _check_tables(protocol, faults)
+    protocol = with_ids(protocol, catalog, faults)
+    task: list[Block] = []
     if protocol.screening:
-        pool = pool_of(protocol, catalog, faults)
-        pictures = drawn(protocol, catalog, pool, rng, faults)
-        check_questions(protocol, catalog, faults)
-        task = screening_blocks(protocol, catalog, pictures, rng, frames, at_once)
-    else:
-        assert protocol.imagery
-        pool = list(protocol.imagery.item_ids)
+        task = screening_blocks(protocol, catalog, chances, frames, at_once, faults)
+    elif protocol.imagery:
         check_cues(protocol, catalog, faults)
-        task = imagery_blocks(protocol, catalog, pool, rng, frames)
-    _check_practice(protocol, catalog, pool, faults)
+        task = imagery_blocks(protocol, catalog, chances.order, frames, faults)
+    _check_practice(protocol, catalog, faults)
     blocks = [*before(protocol, frames), *task, *after(protocol, frames)]
     smaller = scale_in(room_deg) if room_deg else 1.0
     quickest = at_their_quickest(protocol, frames)
@@ -117,7 +114,7 @@ def make_plan(
         faults.append((path, f"more than {MAX_PRESENTATION - 1} trials; make two sessions of it"))
     if faults:
         raise PlanError(faults)
-    return Plan(
+    made = Plan(
         name=protocol.name,
         refresh_hz=refresh_hz,
         seed=seed,
@@ -138,6 +135,10 @@ def make_plan(
             *_warnings_of_size(smaller, room_deg),
         ),
     )
+    if protocol.longest_min and made.longest_s > 60 * protocol.longest_min:
+        what = f"the session may take {made.longest_s / 60:.1f} minutes, more than this"
+        raise PlanError([(("longest_min",), f"{what}; show less, or shorten breaks and waits")])
+    return made
 
 
 def _scaled(blocks: Sequence[Block], factor: float) -> Iterator[Block]:
@@ -192,16 +193,19 @@ def _check_tables(protocol: Protocol, faults: Faults) -> None:
             faults.append((("questionnaire", n, "id"), what))
 
 
-def _check_practice(
-    protocol: Protocol, catalog: Catalog, pool: Sequence[str], faults: Faults
-) -> None:
-    """Find practice pictures that the set does not have, or that the session may show."""
+def _check_practice(protocol: Protocol, catalog: Catalog, faults: Faults) -> None:
+    """Find practice pictures that the session may show."""
     if not protocol.practice:
         return
     path = ("practice", "pictures")
-    check_known(path, protocol.practice.pictures, catalog, faults)
+    pool: set[str] = set()
+    if protocol.screening:
+        pool.update(*(pool_of(part.protocol.pictures, catalog) for part in parts_of(protocol)))
+    elif protocol.imagery:
+        pool.update(protocol.imagery.named[1])
     if both := [i for i in protocol.practice.pictures if i in pool]:
-        may_be = "may be shown" if protocol.pictures.per_group else "shown"
+        drawn = protocol.pictures.per_group or protocol.pictures.of_group
+        may_be = "may be shown" if drawn else "shown"
         faults.append(
             (
                 path,

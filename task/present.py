@@ -268,6 +268,12 @@ class _Presenter:
         begins = [Event(0.0, "BLOCK", detail=detail)] if detail else []
         self._show(BLANK, len(messages) * self._plan.spacing_frames, begins)
 
+    def _about(self, trial: Trial, position: Position) -> dict[str, Any]:
+        about: dict[str, Any] = {"kind": trial.kind.value, **position._asdict()}
+        if condition := self._plan.blocks[position.block].condition:
+            about["condition"] = condition
+        return about if trial.item is None else {**about, "item": trial.item}
+
     def _announcement(
         self, name: str, values: tuple[int, ...], number: int | None = None
     ) -> tuple[Message, ...]:
@@ -285,7 +291,7 @@ class _Presenter:
         self._run_up(position)
         number = self._numbers.give(position)
         self._pass.append(number)
-        begins = [Event(0.0, "PRESENTATION", None, number, _about(trial, position))]
+        begins = [Event(0.0, "PRESENTATION", None, number, self._about(trial, position))]
         payload = self._plan.announced and number < MAX_PRESENTATION
         identity = announce_presentation(self._session, number) if payload else ()
         try:
@@ -515,11 +521,6 @@ class _Numbers:
 
 def _answers_not_right(wrong: int) -> str:
     return "1 answer not right" if wrong == 1 else f"{wrong} answers not right"
-
-
-def _about(trial: Trial, position: Position) -> dict[str, Any]:
-    about: dict[str, Any] = {"kind": trial.kind.value, **position._asdict()}
-    return about if trial.item is None else {**about, "item": trial.item}
 
 
 def _waits(trial: Trial) -> bool:

@@ -5,7 +5,8 @@ Units are part of the name: `_s` seconds, `_deg` degrees of visual angle.  Every
 study's (doi:10.1126/science.adt8343) where the study's value is known.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, get_args
 
@@ -18,7 +19,9 @@ from pydantic import (
     model_validator,
 )
 
+from task.contract.errors import Fault, FileError
 from task.contract.settings import KeyPath, Settings, Table, did_you_mean, parse, read_settings
+from task.itemtable import CUES, ItemTable, is_table, read_table
 from task.published import DESIGNS
 
 Faults = list[tuple[KeyPath, str]]
@@ -47,6 +50,17 @@ def _each_once(given: tuple[str, ...]) -> tuple[str, ...]:
     return given
 
 
+def _numbers_once(given: tuple[int, ...]) -> tuple[int, ...]:
+    _each_once(tuple(map(str, given)))
+    return given
+
+
+def _each_pair_of_two(given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    if alone := sorted({first for first, second in given if first == second}):
+        raise ValueError(f"{', '.join(alone)} paired with itself; a block needs two items")
+    return given
+
+
 def _written(words: str) -> str:
     if not words.strip():
         raise ValueError("is empty; write what the patient should read")
@@ -56,6 +70,7 @@ def _written(words: str) -> str:
 Seconds = Annotated[float, Field(gt=0, le=600)]
 SecondsOrNone = Annotated[float, Field(ge=0, le=600)]
 Count = Annotated[int, Field(ge=1, le=50)]
+Apart = Annotated[int, Field(ge=0, le=1000)]
 Degrees = Annotated[float, Field(gt=0, le=60)]
 
 
@@ -67,6 +82,7 @@ def _listed(given: Any) -> Any:
 
 
 Cue = Literal["word", "picture", "tone", "sound"]
+CueOrder = Literal["alternate", "random"]
 Cues = Annotated[
     tuple[Cue, ...],
     Field(min_length=1),
@@ -82,7 +98,19 @@ Cues = Annotated[
     ),
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-Ids = Annotated[tuple[str, ...], AfterValidator(_each_once)]
+Names = Annotated[tuple[str, ...], AfterValidator(_each_once)]
+NamesOrTable = Annotated[
+    Names,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string"}},
+                {"type": "string", "pattern": r"\.(csv|CSV|tsv|TSV)$"},
+            ]
+        }
+    ),
+]
+"""A list of pictures; where a protocol has a table's file name instead, its list is read before."""
 Line = Annotated[str, Field(max_length=300), AfterValidator(_written)]
 Words = Annotated[str, AfterValidator(_written)]
 SoundFile = Annotated[str, AfterValidator(_beside)]
@@ -99,13 +127,24 @@ class Pictures(Table):
     per_group: PositiveInt | None = Field(
         None, description="at most this many of each group, drawn at random with the seed"
     )
-    ids: Ids = Field((), description="exactly these pictures, by id")
-    exclude: tuple[str, ...] = Field((), description="none of these pictures, by id")
+    of_group: dict[str, PositiveInt] = Field(
+        {},
+        description="so many of each of these groups, drawn at random with the seed, and none of"
+        " others: { face = 20, animal = 10 }",
+    )
+    ids: NamesOrTable = Field(
+        (),
+        description="exactly these pictures: by id, by name, by pattern (face_*), group:face,"
+        " tag:indoor; or the name of a table beside the protocol, with a column id",
+    )
+    exclude: NamesOrTable = Field((), description="none of these pictures, named in the same ways")
 
     @model_validator(mode="after")
     def _one_way(self) -> "Pictures":
-        if self.ids and (self.groups or self.per_group):
+        if self.ids and (self.groups or self.per_group or self.of_group):
             raise ValueError("choose pictures by ids or by groups, not both")
+        if self.of_group and (self.groups or self.per_group):
+            raise ValueError("of_group names the groups and the numbers; leave the others out")
         return self
 
 
@@ -125,7 +164,9 @@ class CatchQuestion(Table):
 
     text: Line = Field(description="the question; answered yes or no")
     yes_groups: tuple[str, ...] = Field((), description="groups for which the answer is yes")
-    yes_ids: tuple[str, ...] = Field((), description="further pictures for which it is yes")
+    yes_ids: tuple[str, ...] = Field(
+        (), description="further pictures for which it is yes, named as under pictures.ids"
+    )
     no_ids: tuple[str, ...] = Field((), description="pictures of these groups for which it is no")
     not_about: tuple[str, ...] = Field(
         (), description="pictures or groups about which it is not asked: no clear answer"
@@ -155,6 +196,22 @@ class Catch(Table):
         return self
 
 
+Order = Literal["random", "fixed", "blocked"]
+
+
+class ScreeningPart(Table):
+    """A part of a screening that differs; what it does not say is as under [screening]."""
+
+    name: Name = Field(description="its name in the log and in results")
+    pictures: Pictures | None = Field(None, description="which pictures are shown in it")
+    repeats: Count | None = Field(None, description="showings of each picture")
+    image_s: Seconds | None = Field(None, description="picture on screen, seconds")
+    blank_s: Seconds | None = Field(None, description="empty screen after each picture, seconds")
+    order: Order | None = Field(None, description="in which order they come")
+    apart: Apart | None = Field(None, description="fewest others between showings of one picture")
+    group_run: PositiveInt | None = Field(None, description="most pictures of one group in a row")
+
+
 class Screening(Table):
     """Many pictures shown briefly, to find each neuron's axis."""
 
@@ -163,6 +220,17 @@ class Screening(Table):
     )
     image_s: Seconds = Field(0.2667, description="picture on screen, seconds")
     blank_s: Seconds = Field(0.1333, description="empty screen after each picture, seconds")
+    order: Order = Field(
+        "random",
+        description="random, anew for each repeat; fixed: as they are listed; blocked: group after"
+        " group, both in random order",
+    )
+    apart: Apart = Field(
+        1, description="fewest other pictures between two showings of one; 0 if it does not matter"
+    )
+    group_run: PositiveInt | None = Field(
+        None, description="most pictures of one group in a row; any number if not said"
+    )
     break_after: PositiveInt | None = Field(
         None, description="trials between breaks; a break after each repeat if not said"
     )
@@ -170,20 +238,61 @@ class Screening(Table):
         60.0, description="longest break, seconds (any answer key ends it); 0 for none"
     )
     catch: Catch | None = Field(None, description="questions about the picture just seen")
+    part: tuple[ScreeningPart, ...] = Field(
+        (), description="parts shown one after another, where they differ in pictures or timing"
+    )
+
+
+class ImageryPart(Table):
+    """Blocks of an imagery session that differ; what it does not say is as under [imagery]."""
+
+    name: Name = Field(description="its name in the log and in results")
+    blocks: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(_numbers_once)]
+    cue: Cues | None = Field(None, description="what tells which item to imagine")
+    cue_order: CueOrder | None = Field(None, description="in which order the two items are cued")
+    eyes_closed: bool | None = Field(None, description="imagine with eyes closed")
+    encode_views: Count | None = Field(None, description="views of each item before it is imagined")
+    encode_s: Seconds | None = Field(None, description="picture on screen in these views, seconds")
+    encode_blank_s: Seconds | None = Field(
+        None, description="empty screen after each view, seconds"
+    )
+    search_s: SecondsOrNone | None = Field(None, description="visual search, seconds; 0 for none")
+    baseline_s: Seconds | None = Field(
+        None, description="empty screen before the first cue, seconds"
+    )
+    cues_per_item: Count | None = Field(None, description="times each item is imagined in a block")
+    cue_s: Seconds | None = Field(None, description="cue screen, seconds")
+    imagine_s: Seconds | None = Field(None, description="blank screen to imagine on, seconds")
+    after_s: Seconds | None = Field(None, description="empty screen after imagining, seconds")
+    rating_s: SecondsOrNone | None = Field(
+        None, description="longest time to rate vividness, seconds"
+    )
+    confidence_s: SecondsOrNone | None = Field(
+        None, description="longest time to rate how sure one is, seconds"
+    )
 
 
 class Imagery(Table):
     """Two items a block: seen, then a visual search, then imagined in turn on a blank screen."""
 
-    items: Ids = Field(
+    items: NamesOrTable = Field(
         (),
-        description="the pictures to imagine, by id: an even number, at least 6; with a published"
-        " design its own, numbered as in the study, if not said",
+        description="the pictures to imagine, named as under pictures.ids: an even number, at"
+        " least 6; a table may have their cues in columns word and sound; with a published design"
+        " its own, numbered as in the study, if not said",
     )
     design: PublishedDesign | None = Field(
         None,
         description="which items share a block, as in one session of the study; balanced anew for"
         " every session if not said",
+    )
+    pairs: Annotated[tuple[tuple[str, str], ...], AfterValidator(_each_pair_of_two)] = Field(
+        (),
+        description="the two items of every block, in order, the one that is cued first before the"
+        " other: instead of items, where the balanced order is not wanted",
+    )
+    cue_order: CueOrder = Field(
+        "alternate", description="the two items of a block in turn, or in random order"
     )
     words: dict[str, str] = Field(
         {},
@@ -231,42 +340,34 @@ class Imagery(Table):
         60.0, description="longest break between blocks, seconds (any answer key ends it)"
     )
 
+    part: tuple[ImageryPart, ...] = Field(
+        (), description="blocks that differ in timing, cue or eyes, by their numbers"
+    )
+
     @property
-    def item_ids(self) -> tuple[str, ...]:
-        """The items, in order: those of the published design if none are named."""
+    def named(self) -> tuple[Literal["items", "pairs", "design"], tuple[str, ...]]:
+        """The key that names the items, and the items in order."""
+        if self.pairs:
+            return "pairs", tuple(dict.fromkeys(item for pair in self.pairs for item in pair))
         if self.items or not self.design:
-            return self.items
-        return tuple(f"{number:04d}" for number in DESIGNS[self.design].images)
+            return "items", self.items
+        return "design", tuple(f"{number:04d}" for number in DESIGNS[self.design].images)
 
     @model_validator(mode="after")
-    def _sounding(self) -> "Imagery":
-        if self.eyes_closed and not set(self.cue) & {"tone", "sound"}:
-            raise ValueError('eyes_closed: who has closed eyes must hear the cue; cue = "tone"')
-        return self
-
-    @model_validator(mode="after")
-    def _pairs(self) -> "Imagery":
-        if not self.items and not self.design:
-            raise ValueError("items: is missing; it is: the pictures to imagine, by id")
-        if self.design and self.items and len(self.items) != len(DESIGNS[self.design].images):
-            raise ValueError(
-                f"items: {len(self.items)} items for design {self.design}, which has"
-                f" {len(DESIGNS[self.design].images)}"
-            )
-        if not self.design and (len(self.items) < 6 or len(self.items) % 2):
-            raise ValueError(
-                f"items: {len(self.items)} items cannot be paired so that each comes in two"
-                " blocks that are not neighbours, with two partners; take 6, 8, 10 ..."
-            )
+    def _one_way(self) -> "Imagery":
+        if self.pairs and (self.items or self.design):
+            raise ValueError("say the items by pairs, or by items or a design, not both")
+        if not self.named[1]:
+            raise ValueError("items: is missing; it is: the pictures to imagine")
         return self
 
 
 class Practice(Table):
     """A short round of the task before it counts; its trials are never analysed."""
 
-    pictures: Annotated[Ids, Field(min_length=2)] = Field(
-        description="pictures to practise with, by id; not those of the session itself; of an"
-        " imagery session two"
+    pictures: Annotated[Names, Field(min_length=2)] = Field(
+        description="pictures to practise with, named as under pictures.ids; not those of the"
+        " session itself; of an imagery session two"
     )
     rounds: Annotated[int, Field(ge=1, le=10)] = Field(
         3, description="most rounds, if questions in it are answered wrongly"
@@ -361,6 +462,17 @@ class Safety(Table):
     reason: Annotated[str, Field(min_length=4)] = Field(description="why; recorded in the log")
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Seeds(Table):
+    """Seeds of some choices alone, so that two sessions share these and nothing else."""
+
+    pictures: Seed | None = Field(None, description="which pictures are drawn of each group")
+    order: Seed | None = Field(None, description="in which order pictures and items come")
+    questions: Seed | None = Field(None, description="when is asked, and what")
+
+
 class Protocol(Table):
     """One session: what is shown, how long, how often."""
 
@@ -372,8 +484,12 @@ class Protocol(Table):
     language: Annotated[str, Field(pattern="^[a-z]{2}$")] = Field(
         "en", description="language of cue words: a column name_<language> of the set"
     )
-    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
+    seed: Seed | None = Field(
         None, description="of every random choice; drawn anew for each session if not said"
+    )
+    seeds: Seeds = Field(Seeds(), description="seeds of some choices alone")
+    longest_min: Annotated[float, Field(gt=0, le=600)] | None = Field(
+        None, description="refuse a session that may take longer, minutes"
     )
     round_to_frames: bool = Field(
         False, description="round times to whole frames of the display instead of refusing them"
@@ -401,26 +517,40 @@ class Protocol(Table):
 
     @model_validator(mode="after")
     def _one_task(self) -> "Protocol":
-        if (self.screening is None) == (self.imagery is None):
-            raise ValueError("say what the session is: one of [screening] and [imagery]")
+        rests = self.rest.before_s or self.rest.after_s or self.questionnaire
+        if self.screening and self.imagery or not (self.screening or self.imagery or rests):
+            raise ValueError(
+                "say what the session is: one of [screening] and [imagery], or only [rest] or"
+                " [[questionnaire]]"
+            )
+        if self.practice and not (self.screening or self.imagery):
+            raise ValueError("practice: there is no task to practise")
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class ProtocolFile:
-    """A protocol and the file it came from, whose lines faults point to."""
+    """A protocol, the file it came from, whose lines faults point to, and the tables it names."""
 
     source: Settings
     protocol: Protocol
+    tables: Mapping[KeyPath, ItemTable] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
         """Where relative paths of the protocol start."""
         return self.source.file.resolve().parent
 
+    def fault(self, path: KeyPath, what: str) -> Fault:
+        """A fault at a key of the protocol, or in the row of a table that stands there."""
+        for at, table in self.tables.items():
+            if path[: len(at)] == at and path[len(at) :]:
+                return Fault(table.file, table.lines[int(path[len(at)])], "id", what)
+        return self.source.fault(path, what)
+
 
 def read_protocol(path: Path) -> ProtocolFile:
-    """Read and check a protocol file.
+    """Read and check a protocol file, and the tables of pictures that it names.
 
     Raises
     ------
@@ -428,4 +558,75 @@ def read_protocol(path: Path) -> ProtocolFile:
         With everything that is wrong with it.
     """
     source = read_settings(path)
-    return ProtocolFile(source, parse(source, Protocol))
+    faults: list[Fault] = []
+    tables = dict(_tables(source, faults))
+    whole = replace(source, values=_with_tables(source, tables, faults))
+    try:
+        protocol = parse(whole, Protocol)
+    except FileError as error:
+        raise FileError([*faults, *error.faults]) from None
+    if faults:
+        raise FileError(faults)
+    return ProtocolFile(whole, protocol, tables)
+
+
+_LISTS: tuple[tuple[str, str], ...] = (
+    ("pictures", "ids"),
+    ("pictures", "exclude"),
+    ("imagery", "items"),
+)
+
+
+def _tables(source: Settings, faults: list[Fault]) -> Iterator[tuple[KeyPath, ItemTable]]:
+    """The tables that stand in place of lists, by where they stand."""
+    for path in _LISTS:
+        name = _value(source.values, path)
+        if not is_table(name):
+            continue
+        try:
+            _beside(name)
+        except ValueError as error:
+            faults.append(source.fault(path, str(error)))
+            continue
+        if table := read_table(source.file.resolve().parent, name, faults):
+            yield path, table
+
+
+def _with_tables(
+    source: Settings, tables: Mapping[KeyPath, ItemTable], faults: list[Fault]
+) -> dict[str, Any]:
+    """The values of a protocol with lists instead of tables, and the cues that these give."""
+    values = dict(source.values)
+    for path in _LISTS:
+        if is_table(_value(source.values, path)):
+            table = tables.get(path)
+            here, key = path
+            # A table that could not be read has said so: its name holds the place of its list.
+            ids = list(table.ids) if table else [_value(source.values, path)]
+            values[here] = {**values[here], key: ids}
+            if path == ("imagery", "items") and table:
+                values[here] |= _with_cues(source, values[here], table, faults)
+    return values
+
+
+def _with_cues(
+    source: Settings, imagery: Mapping[str, Any], table: ItemTable, faults: list[Fault]
+) -> dict[str, Any]:
+    """Cue words and sounds of a protocol and of a table of its items."""
+    both = {}
+    for column in CUES:
+        given, listed = imagery.get(f"{column}s", {}), table.cues(column)
+        if not isinstance(given, dict):
+            continue  # the model will say so
+        for item in given.keys() & listed.keys():
+            what = f"the {column} of {item!r} stands in {table.name} too; give it once"
+            faults.append(source.fault(("imagery", f"{column}s", item), what))
+        if listed:
+            both[f"{column}s"] = {**listed, **given}
+    return both
+
+
+def _value(values: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values

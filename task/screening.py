@@ -1,17 +1,21 @@
 """The screening session: many pictures shown briefly, now and then a question about the last."""
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise, product
 
 from task import screens
+from task.chances import Chances
+from task.choosing import drawn, pool_of
 from task.contract.catalog import Catalog
 from task.contract.sessionlog import Kind
-from task.contract.settings import did_you_mean
+from task.contract.settings import KeyPath
 from task.frames import Frames
-from task.order import shuffled_repeats
+from task.order import Unorderable, blocked, kept_apart, shuffled_repeats
 from task.plan import Block, Step, Trial
-from task.protocol import CatchQuestion, Faults, Protocol
+from task.protocol import CatchQuestion, Faults, Protocol, Screening
 from task.trials import opening, practised
 
 Asked = tuple[CatchQuestion, str]  # and its right answer
@@ -21,33 +25,154 @@ _ENOUGH = 30  # repeats of a step or two to fill more than a second
 def screening_blocks(
     protocol: Protocol,
     catalog: Catalog,
-    pictures: Sequence[str],
-    rng: random.Random,
+    chances: Chances,
     frames: Frames,
     at_once: int | None,
+    faults: Faults,
 ) -> list[Block]:
     """Blocks between breaks.
 
     Parameters
     ----------
+    protocol : with ids for pictures
     at_once : most pictures that a block may need at the same time; longer blocks are cut evenly
     """
+    parts = parts_of(protocol)
+    orders = [_order_of(part, catalog, chances, faults) for part in parts]
+    asking = _Asking(protocol, catalog, chances.questions)
+    blocks = _practice(protocol, catalog, frames)
+    started = 0
+    for part, order in zip(parts, orders, strict=True):
+        own = frames.under(part.path, part.said)
+        for chunk in _chunks(part.task, order, at_once):
+            blocks.append(_block(part, chunk, asking, own, started))
+            started += 1
+    return blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a screening: what holds in it.
+
+    Attributes
+    ----------
+    name : '' where a screening has no parts
+    protocol, task : as if all of it were like this part
+    path : where its own settings stand, if it has any
+    said : the settings that it has itself
+    pictures : where its choice of pictures stands
+    """
+
+    name: str
+    protocol: Protocol
+    task: Screening
+    path: KeyPath
+    said: frozenset[str]
+    pictures: KeyPath
+
+    def at(self, key: str) -> KeyPath:
+        """Where a setting stands."""
+        return (*(self.path if key in self.said else ("screening",)), key)
+
+
+def parts_of(protocol: Protocol) -> list[Part]:
+    """The parts of a screening; all of it, where it has none."""
     task = protocol.screening
     assert task
+    if not task.part:
+        return [Part("", protocol, task, (), frozenset(), ("pictures",))]
+    parts = []
+    for n, part in enumerate(task.part):
+        said = {key: value for key, value in part if value is not None and key != "name"}
+        own = {key: value for key, value in said.items() if key != "pictures"}
+        merged = task.model_copy(update=own)
+        whole = protocol.model_copy(
+            update={"screening": merged, "pictures": part.pictures or protocol.pictures}
+        )
+        path: KeyPath = ("screening", "part", n)
+        pictures = (*path, "pictures") if part.pictures else ("pictures",)
+        parts.append(Part(part.name, whole, merged, path, frozenset(own), pictures))
+    return parts
+
+
+def _order_of(part: Part, catalog: Catalog, chances: Chances, faults: Faults) -> list[str]:
+    """All showings of a part, by its rules; where these cannot be kept, faults and no rules."""
+    task, rng, chosen = part.task, chances.order, part.protocol.pictures
+    pool = pool_of(chosen, catalog)
+    pictures = drawn(chosen, part.pictures, catalog, pool, chances.pictures, faults)
+    group_of = {i: catalog.pictures[i].group for i in pictures}
+    shown = _by_order(task, pictures, rng, group_of)
+    order = [picture for part in shown for picture in part]
+    wrong = list(_impossible(task, pictures, group_of))
+    if not wrong and len(pictures) > 1:
+        movable = shown if task.order != "fixed" else [[picture] for picture in order]
+        try:
+            return kept_apart(
+                movable, rng, apart=task.apart, group_of=group_of, group_run=task.group_run
+            )
+        except Unorderable as best:
+            key = "group_run" if task.group_run else "apart"
+            wrong.append(
+                (key, f"no order keeps it: the best breaks it in {best} places; loosen it")
+            )
+    faults += [(part.at(key), what) for key, what in wrong]
+    return order
+
+
+def _by_order(
+    task: Screening, pictures: Sequence[str], rng: random.Random, group_of: Mapping[str, str]
+) -> list[list[str]]:
+    """The showings in parts within which they may still change places."""
+    if task.order == "blocked":
+        return blocked(pictures, task.repeats, rng, group_of)
+    if task.order == "fixed":
+        return [list(pictures)] * task.repeats
     order = shuffled_repeats(pictures, task.repeats, rng)
-    size = task.break_after or max(1, len(pictures))
+    return [order[n : n + len(pictures)] for n in range(0, len(order), len(pictures) or 1)]
+
+
+def _impossible(
+    task: Screening, pictures: Sequence[str], group_of: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Rules that no order of these pictures keeps."""
+    if task.repeats > 1 and task.apart >= len(pictures) > 1:
+        yield (
+            "apart",
+            f"{task.apart} others between two showings of a picture, of {len(pictures)} pictures;"
+            f" at most {len(pictures) - 1}",
+        )
+    if not task.group_run or not group_of:
+        return
+    if task.order == "blocked":
+        yield "group_run", "says nothing where order is blocked: groups come as a whole"
+        return
+    group, most = Counter(group_of.values()).most_common(1)[0]
+    least = -(-most // (len(pictures) - most + 1))
+    if task.group_run < least:
+        yield (
+            "group_run",
+            f"{most} of {len(pictures)} pictures are of group {group!r}: {least} of them must"
+            " follow one another somewhere; allow that, or choose other pictures",
+        )
+
+
+def _chunks(task: Screening, order: Sequence[str], at_once: int | None) -> list[Sequence[str]]:
+    """What is shown between two breaks."""
+    size = task.break_after or max(1, len(set(order)))
     asked = [order[i : i + size] for i in range(0, len(order), size)]
-    chunks = [part for chunk in asked for part in _cut(chunk, at_once)]
-    asking = _Asking(protocol, catalog, rng)
-    blocks = _practice(protocol, catalog, frames)
-    for number, chunk in enumerate(chunks):
-        trials = [*opening(protocol, frames, number, protocol.texts.screening, task.break_s)]
-        for item in chunk:
-            trials.append(_view(protocol, item, frames))
-            if question := asking.after(item):
-                trials.append(_ask(protocol, item, *question, frames))
-        blocks.append(Block("screening", tuple(trials)))
-    return blocks
+    return [part for chunk in asked for part in _cut(chunk, at_once)]
+
+
+def _block(
+    part: Part, chunk: Sequence[str], asking: "_Asking", frames: Frames, number: int
+) -> Block:
+    protocol = part.protocol
+    trials = [*opening(protocol, frames, number, protocol.texts.screening, part.task.break_s)]
+    for item in chunk:
+        trials.append(_view(protocol, item, frames))
+        if question := asking.after(item):
+            trials.append(_ask(protocol, item, *question, frames))
+    return Block("screening", tuple(trials), condition=part.name)
 
 
 def _cut(chunk: Sequence[str], at_once: int | None) -> list[Sequence[str]]:
@@ -61,30 +186,14 @@ def _cut(chunk: Sequence[str], at_once: int | None) -> list[Sequence[str]]:
 
 def at_their_quickest(protocol: Protocol, frames: Frames) -> list[Block]:
     """Pictures and questions as close as chance may bring them: for the count of flashes."""
-    task = protocol.screening
-    if not task or not task.catch:
-        return []
-    view, ask = _view(protocol, "", frames), _ask(protocol, "", task.catch.question[0], "", frames)
-    return [Block("screening", (view,) * task.catch.distance[0] + (ask,))] * _ENOUGH
-
-
-def check_questions(protocol: Protocol, catalog: Catalog, faults: Faults) -> None:
-    """Find questions about groups and pictures that the set does not have."""
-    task = protocol.screening
-    groups = {picture.group for picture in catalog.pictures.values()}
-    for n, question in enumerate(task.catch.question if task and task.catch else ()):
-        named = {
-            "yes_groups": (question.yes_groups, groups, "group"),
-            "yes_ids": (question.yes_ids, set(catalog.pictures), "picture"),
-            "no_ids": (question.no_ids, set(catalog.pictures), "picture"),
-            "not_about": (question.not_about, groups | set(catalog.pictures), "picture or group"),
-        }
-        for key, (names, known, what) in named.items():
-            for name in names:
-                if name not in known:
-                    hint = did_you_mean(name, known)
-                    path = ("screening", "catch", "question", n, key)
-                    faults.append((path, f"no {what} {name!r} in set {catalog.name!r}{hint}"))
+    blocks = []
+    for part in parts_of(protocol) if protocol.screening else ():
+        if catch := part.task.catch:
+            own = frames.under(part.path, part.said)
+            view = _view(part.protocol, "", own)
+            ask = _ask(part.protocol, "", catch.question[0], "", own)
+            blocks += [Block("screening", (view,) * catch.distance[0] + (ask,))] * _ENOUGH
+    return blocks
 
 
 def right_answer(question: CatchQuestion, picture: str, group: str) -> str | None:

@@ -6,7 +6,8 @@
         protocol.toml    the file as it was
         rig.toml         the rig file as it was
         manifest.csv     the stimulus set as it was
-        sounds/          sound files of cues, if there are any
+        sounds/          sound files of cues, and tables of pictures, if there are any, as the
+                         protocol names them
 
 Folders are made new, never reused, and readable by their owner only.  A session that was cut short
 goes on in its own folder and its own log.
@@ -133,6 +134,9 @@ def run_session(
     _copy(manifest, folder / MANIFEST)
     if rig_data is not None:
         _write(folder / RIG_NAME, rig_data)
+    for table in file.tables.values():  # as they were read
+        (folder / table.name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write(folder / table.name, table.data)
     for sound in plan.sounds:
         if isinstance(sound, SoundItem):
             (folder / sound.file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -14,7 +14,7 @@ NUMERICAL = {"numpy", "scipy", "pandas"}
 # What presents a session, but for the drivers: no arrays, no libraries that open windows or files.
 CORE = {
     *("protocol", "published", "order", "frames", "screens", "trials", "screening", "imagining"),
-    *("wrapping", "pictures", "code_table"),
+    *("wrapping", "chances", "choosing", "itemtable", "code_table"),
     *("flicker", "plan", "planning", "flow", "lines", "rig", "rigfile", "triggers", "peripherals"),
     *(
         "alarms",
@@ -37,8 +37,9 @@ PURE = {
     "voting", "decoding", "prediction", "rival", "nearby", "leaps", "misstamped", "population",
     "resampling", "differences",
     *(f"viewing.{name}" for name in (
-        "bursts", "clusters", "comparison", "coordinates", "deflated", "exemplar", "flatness",
-        "identification", "latency", "models", "profile", "quality", "reconstruction",
+        "asked", "axis_course", "bursts", "clusters", "comparison", "coordinates", "deflated",
+        "exemplar", "flatness", "identification", "latency", "models", "profile",
+        "quality", "reconstruction",
         "responsive", "ridge", "ridge_axis", "stability", "tuning",
     )),
     *(f"imagined.{name}" for name in (

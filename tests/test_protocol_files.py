@@ -8,12 +8,13 @@ import pytest
 from task.bitmaps import BANNER_DEG, words
 from task.contract.catalog import Catalog
 from task.contract.sessionlog import Kind
+from task.contract.settings import read_settings
 from task.flicker import flashes_per_s
 from task.fonts import undrawable
 from task.places import PROTOCOLS, RIGS
 from task.plan import CountdownItem, PictureItem, Plan, Screen, SoundItem, ToneItem
 from task.planning import plan_file
-from task.protocol import read_protocol
+from task.protocol import Texts, read_protocol
 from task.rig import spacing_frames
 from task.rigfile import read_rig
 from task.room import px_per_deg
@@ -51,15 +52,34 @@ def screens_of(plan: Plan) -> set[Screen]:
 
 
 def test_protocols_and_rigs_ship() -> None:
-    assert {"screening_500", "imagery_8", "demo"} <= {path.stem for path in PROTOCOL_FILES}
+    assert {path.stem for path in PROTOCOL_FILES} == {
+        *("demo", "demo_imagery", "screening_500", "screening_es", "imagery_8", "imagery_short"),
+        *("imagery_tones", "practice", "vividness", "resting_baseline"),
+    }
     assert {"no_triggers", "serial_box"} <= {path.stem for path in RIG_FILES}
 
 
 @pytest.mark.parametrize("name", [path.stem for path in PROTOCOL_FILES])
 def test_a_protocol_is_named_like_its_file_and_says_what_it_is(name: str) -> None:
     text = (PROTOCOLS / f"{name}.toml").read_text(encoding="utf-8")
-    assert text.startswith("# ") and "schema = 1" in text
+    assert text.startswith("#:schema protocol.schema.json\n# ") and "schema = 1" in text
     assert read_protocol(PROTOCOLS / f"{name}.toml").protocol.name == name
+
+
+def test_the_spanish_protocol_has_every_text_of_the_patients() -> None:
+    given = read_settings(PROTOCOLS / "screening_es.toml").values["texts"]
+    assert set(Texts.model_fields) - set(given) == {"text_s"}
+    assert [key for key, words in given.items() if words == getattr(Texts(), key)] == ["no"]
+
+
+def test_practice_shows_no_picture_of_another_session(plans: Mapping[str, Plan]) -> None:
+    for name in ("imagery_8", "imagery_short", "imagery_tones"):
+        assert not set(plans["practice"].picture_ids) & set(plans[name].picture_ids)
+
+
+def test_the_short_session_fits_a_tired_patient(plans: Mapping[str, Plan]) -> None:
+    plan = plans["imagery_short"]
+    assert plan.fixed_s < 5 * 60 and plan.longest_s < 14 * 60
 
 
 @pytest.mark.parametrize("name", [path.stem for path in PROTOCOL_FILES])

@@ -6,14 +6,15 @@ A stimulus set is a folder with `manifest.csv` and the files it names:
     dog,images/dog.png,9f86d0...,animal,dog,perro,...
 
 `id` is the picture's name in protocols, logs and results; `name` what people call it, in English,
-`name_<language>` in others.
+`name_<language>` in others.  A column `tags` may hold words, divided by spaces, by which protocols
+can choose pictures too; `source` and `licence` where pictures come from, and on what terms.
 """
 
 import csv
 import hashlib
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -21,7 +22,7 @@ from task.contract.errors import StimulusError
 
 MANIFEST = "manifest.csv"
 _REQUIRED = ("id", "file", "sha256", "group", "name")
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+ID_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Picture:
     sha256 : digest of the file
     group : its category
     names : what people call it, by language (`en` always there)
+    tags : words by which it can be chosen, besides its group
+    source, licence : where it comes from and on what terms; empty where the set does not say
     """
 
     id: str
@@ -42,6 +45,9 @@ class Picture:
     sha256: str
     group: str
     names: Mapping[str, str]
+    tags: tuple[str, ...] = ()
+    source: str = ""
+    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,21 @@ def read_catalog(folder: Path) -> Catalog:
         With everything that is wrong: a manifest that is missing or misses columns, ids that are
         not plain names or come twice, paths that leave the folder, files missing or changed.
     """
+    return _read(folder, _file_fault)
+
+
+def list_catalog(folder: Path) -> Catalog:
+    """What a stimulus set says it holds; none of its pictures is opened.
+
+    Raises
+    ------
+    StimulusError
+        As `read_catalog`, but for files that are missing or changed.
+    """
+    return _read(folder, _path_fault)
+
+
+def _read(folder: Path, file_fault: Callable[[Picture, str, Path], str | None]) -> Catalog:
     manifest = folder / MANIFEST
     try:
         text = manifest.read_bytes()
@@ -89,7 +110,7 @@ def read_catalog(folder: Path) -> Catalog:
     pictures: dict[str, Picture] = {}
     for line, row in rows:
         picture = _picture(folder, row)
-        wrong = _wrong(picture, row, folder, pictures)
+        wrong = _wrong(picture, row, pictures) or file_fault(picture, row["file"], folder)
         if wrong:
             faults.append(f"{manifest}:{line}: {wrong}")
         else:
@@ -121,30 +142,40 @@ def _picture(folder: Path, row: Mapping[str, str]) -> Picture:
         row["sha256"] or "",
         row["group"] or "",
         names,
+        tuple((row.get("tags") or "").split()),
+        row.get("source") or "",
+        row.get("licence") or "",
     )
 
 
-def _wrong(
-    picture: Picture, row: Mapping[str, str], folder: Path, known: Mapping[str, Picture]
-) -> str | None:
-    if not _ID.fullmatch(picture.id):
+def _wrong(picture: Picture, row: Mapping[str, str], known: Mapping[str, Picture]) -> str | None:
+    if not ID_FORM.fullmatch(picture.id):
         return f"id {picture.id!r} is not a plain name (letters, digits, '_', '-', '.')"
     if picture.id in known:
         return f"picture {picture.id!r} is listed twice"
     if None in row or None in row.values():
         return f"picture {picture.id!r}: the row has not as many fields as the header"
-    fault = _file_fault(picture, row["file"], folder)
-    return f"picture {picture.id!r}: {fault}" if fault else None
+    return None
+
+
+def _path_fault(picture: Picture, file: str, _folder: Path) -> str | None:
+    parts = PurePosixPath(file)
+    if parts.is_absolute() or ".." in parts.parts or "\\" in file or ":" in file:
+        return f"picture {picture.id!r}: file {file!r} lies outside the set's folder"
+    return None
 
 
 def _file_fault(picture: Picture, file: str, folder: Path) -> str | None:
-    parts = PurePosixPath(file)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in file or ":" in file:
-        return f"file {file!r} lies outside the set's folder"
+    outside = _path_fault(picture, file, folder)
+    if outside:
+        return outside
     try:
         digest = hashlib.sha256(picture.path.read_bytes()).hexdigest()
     except (OSError, ValueError):  # a name that no file can have
-        return f"file {file!r} is missing"
+        return f"picture {picture.id!r}: file {file!r} is missing"
     if digest != picture.sha256:
-        return f"file {file!r} has changed since the set was made; build or import the set again"
+        return (
+            f"picture {picture.id!r}: file {file!r} has changed since the set was made;"
+            " build or import the set again"
+        )
     return None

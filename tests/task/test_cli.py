@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from task import cli
+from task import cli, protocol_cli
 from task.contract.catalog import read_catalog
 from task.contract.sessionlog import LOG_NAME, Kind, read_log
 from task.plan import Block, Trial
@@ -143,7 +143,8 @@ def test_check_tells_the_faults_of_all_files(imagery: Imagery, tiny: Path) -> No
     assert out.startswith("tiny  tiny.toml")
     lines = err.splitlines()
     assert (
-        lines[0] == "a.toml:5: pictures.ids: no picture 'dgo' in set 'pets' (did you mean 'dog'?)"
+        lines[0]
+        == "a.toml:5: pictures.ids[1]: no picture 'dgo' in set 'pets' (did you mean 'dog'?)"
     )
     assert lines[1].startswith("b.toml:1: name: should be a text in quotes, not 5")
     assert lines[2].startswith("no protocol 'none': give the path of a .toml file, or one of demo")
@@ -596,7 +597,7 @@ def test_an_error_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, t
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(cli, "plan_on", fail)
+    monkeypatch.setattr(protocol_cli, "plan_on", fail)
     monkeypatch.setattr(sys, "argv", ["imagery", "plan", str(tiny)])
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main()

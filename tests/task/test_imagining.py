@@ -167,7 +167,7 @@ def test_closed_eyes_without_a_sounding_cue_are_refused(
     mix: tuple[str, ...], faults_of: FaultsOf
 ) -> None:
     assert faults_of(cued_by(*mix, more="eyes_closed = true\n")) == [
-        'p.toml:4: imagery: eyes_closed: who has closed eyes must hear the cue; cue = "tone"'
+        'p.toml:7: imagery.eyes_closed: who has closed eyes must hear the cue; cue = "tone"'
     ]
 
 

@@ -2,13 +2,21 @@
 
 import random
 from collections import Counter
-from itertools import pairwise, permutations
+from itertools import groupby, pairwise, permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from task.order import alternate, cyclic_pairs, shuffled, shuffled_repeats
+from task.order import (
+    Unorderable,
+    alternate,
+    blocked,
+    cyclic_pairs,
+    kept_apart,
+    shuffled,
+    shuffled_repeats,
+)
 
 seeds = st.integers(0, 2**64)
 
@@ -91,3 +99,84 @@ def test_an_order_is_the_same_on_every_machine() -> None:
     assert "".join(shuffled("abcdefgh", random.Random(20260314))) == "fdabgehc"
     pairs = cyclic_pairs("abcdef", random.Random(20260314))
     assert ["".join(pair) for pair in pairs] == ["ec", "fd", "ab", "cf", "da", "be"]
+
+
+# Orders with rules --------------------------------------------------------------------------------
+
+GROUPS = {n: "abc"[n % 3] for n in range(30)}
+
+
+def runs_of(order: list[int]) -> int:
+    """Longest run of one group."""
+    return max(len(list(run)) for _, run in groupby(order, GROUPS.__getitem__))
+
+
+def nearest(order: list[int]) -> int:
+    """Fewest others between two showings of one thing."""
+    last: dict[int, int] = {}
+    found = len(order)
+    for place, thing in enumerate(order):
+        if thing in last:
+            found = min(found, place - last[thing] - 1)
+        last[thing] = place
+    return found
+
+
+@given(
+    size=st.integers(6, 30), repeats=st.integers(1, 5), group_run=st.integers(1, 4), seed=seeds
+)
+def test_an_order_keeps_its_rules_and_every_repeat_its_things(
+    size: int, repeats: int, group_run: int, seed: int
+) -> None:
+    rng = random.Random(seed)
+    parts = [shuffled(range(size), rng) for _ in range(repeats)]
+    apart = size // 3
+    order = kept_apart(parts, rng, apart=apart, group_of=GROUPS, group_run=group_run)
+    assert runs_of(order) <= group_run
+    assert nearest(order) >= apart
+    for n in range(repeats):
+        assert sorted(order[n * size : (n + 1) * size]) == list(range(size))
+
+
+@given(st.lists(st.permutations(range(8)), min_size=1, max_size=4), seeds)
+def test_an_order_that_breaks_no_rule_stays_as_it_is(parts: list[list[int]], seed: int) -> None:
+    order = [thing for part in parts for thing in part]
+    rng = random.Random(seed)
+    again = kept_apart(parts, rng, apart=nearest(order), group_of=GROUPS, group_run=runs_of(order))
+    assert again == order
+    assert rng.random() == random.Random(seed).random()
+
+
+def test_every_order_that_keeps_a_rule_is_found_about_as_often() -> None:
+    rng = random.Random(3)
+    kept = [p for p in permutations(range(6)) if runs_of(list(p)) == 1]
+    counts = Counter(
+        tuple(kept_apart([shuffled(range(6), rng)], rng, group_of=GROUPS, group_run=1))
+        for _ in range(100 * len(kept))
+    )
+    assert set(counts) == set(kept)
+    assert max(counts.values()) < 3 * 100 and min(counts.values()) > 100 / 3
+
+
+def test_rules_that_no_order_keeps_are_given_up() -> None:
+    with pytest.raises(Unorderable) as best:
+        kept_apart([[0, 3, 6, 1]], random.Random(1), group_of=GROUPS, group_run=1)
+    assert str(best.value) == "1"
+
+
+@given(st.integers(3, 30), st.integers(1, 4), seeds)
+def test_groups_come_as_a_whole_once_in_every_repeat(size: int, repeats: int, seed: int) -> None:
+    parts = blocked(range(size), repeats, random.Random(seed), GROUPS)
+    assert len(parts) == 3 * repeats
+    for n in range(repeats):
+        three = parts[3 * n : 3 * n + 3]
+        assert [len({GROUPS[thing] for thing in part}) for part in three] == [1, 1, 1]
+        assert sorted(thing for part in three for thing in part) == list(range(size))
+
+
+def test_every_order_of_groups_is_equally_likely() -> None:
+    rng = random.Random(5)
+    counts = Counter(
+        tuple(GROUPS[part[0]] for part in blocked(range(3), 1, rng, GROUPS)) for _ in range(6000)
+    )
+    assert len(counts) == 6 and max(abs(n - 1000) for n in counts.values()) < 4 * 1000**0.5

@@ -481,21 +481,24 @@ def test_an_override_allows_no_more_than_it_says(faults_of: FaultsOf) -> None:
         ),
         pytest.param(
             '[screening]\n[pictures]\nids = ["dog", "catt"]\n',
-            ["p.toml:6: pictures.ids: no picture 'catt' in set 'pets' (did you mean 'cat'?)"],
+            ["p.toml:6: pictures.ids[2]: no picture 'catt' in set 'pets' (did you mean 'cat'?)"],
             id="missing picture",
         ),
         pytest.param(
             '[screening]\n[pictures]\ngroups = ["animals"]\nexclude = ["zebra"]\n',
             [
-                "p.toml:6: pictures.groups: no group 'animals' in the set (did you mean"
+                "p.toml:6: pictures.groups: no group 'animals' in set 'pets' (did you mean"
                 " 'animal'?)",
-                "p.toml:7: pictures.exclude: no picture 'zebra' in set 'pets'",
+                "p.toml:7: pictures.exclude[1]: no picture 'zebra' in set 'pets'",
             ],
             id="missing group",
         ),
         pytest.param(
             '[screening]\n[pictures]\ngroups = ["xyz"]\n',
-            ["p.toml:6: pictures.groups: no group 'xyz' in the set; it has animal, plant, thing"],
+            [
+                "p.toml:6: pictures.groups: no group 'xyz' in set 'pets'; it has animal, plant,"
+                " thing"
+            ],
             id="unlike any group",
         ),
         pytest.param(
@@ -505,7 +508,7 @@ def test_an_override_allows_no_more_than_it_says(faults_of: FaultsOf) -> None:
         ),
         pytest.param(
             f"[imagery]\n{SIX.replace('owl', 'cowl')}",
-            ["p.toml:5: imagery.items: no picture 'cowl' in set 'pets' (did you mean 'owl'?)"],
+            ["p.toml:5: imagery.items[4]: no picture 'cowl' in set 'pets' (did you mean 'owl'?)"],
             id="missing item",
         ),
         pytest.param(
@@ -551,7 +554,10 @@ def test_an_override_allows_no_more_than_it_says(faults_of: FaultsOf) -> None:
                 " frame), or round_to_frames = true",
                 "p.toml:6: imagery.imagine_s: 1 frame cannot hold 1 trigger code, each of 2"
                 " frames; at least 2 frames are needed",
-                *(f"p.toml:7: imagery.items: no picture '{n}' in set 'pets'" for n in "abcdef"),
+                *(
+                    f"p.toml:7: imagery.items[{n}]: no picture '{i}' in set 'pets'"
+                    for n, i in enumerate("abcdef", start=1)
+                ),
             ],
             id="everything at once",
         ),

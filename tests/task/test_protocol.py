@@ -55,18 +55,24 @@ SIX = 'items = ["dog", "cat", "cow", "owl", "cup", "hat"]\n'  # the header has 3
         ),
         pytest.param(
             "",
-            ["p.toml: say what the session is: one of [screening] and [imagery]"],
+            [
+                "p.toml: say what the session is: one of [screening] and [imagery], or only [rest]"
+                " or [[questionnaire]]"
+            ],
             id="no task",
         ),
         pytest.param(
             f"[screening]\n[imagery]\n{SIX}",
-            ["p.toml: say what the session is: one of [screening] and [imagery]"],
+            [
+                "p.toml: say what the session is: one of [screening] and [imagery], or only [rest]"
+                " or [[questionnaire]]"
+            ],
             id="two tasks",
         ),
         pytest.param(
             '[imagery]\nitems = ["dog", "cat", "cow"]\n',
             [
-                "p.toml:4: imagery: items: 3 items cannot be paired so that each comes in two"
+                "p.toml:5: imagery.items: 3 items cannot be paired so that each comes in two"
                 " blocks that are not neighbours, with two partners; take 6, 8, 10 ..."
             ],
             id="odd number of items",
@@ -161,13 +167,13 @@ QUESTION = '[[questionnaire]]\nid = "a"\ntext = "b"\n'
             [
                 "p.toml:11: screening.catch.question[2].yes_groups: no group 'animals' in set"
                 " 'pets' (did you mean 'animal'?)",
-                "p.toml:12: screening.catch.question[2].yes_ids: no picture 'dogg' in set 'pets'"
+                "p.toml:12: screening.catch.question[2].yes_ids[1]: no picture 'dogg' in set 'pets'"
                 " (did you mean 'dog'?)",
-                "p.toml:13: screening.catch.question[2].no_ids: no picture 'zz' in set 'pets'",
-                "p.toml:14: screening.catch.question[2].not_about: no picture or group 'plants' in"
-                " set 'pets' (did you mean 'plant'?)",
-                "p.toml:14: screening.catch.question[2].not_about: no picture or group 'hatt' in"
-                " set 'pets' (did you mean 'hat'?)",
+                "p.toml:13: screening.catch.question[2].no_ids[1]: no picture 'zz' in set 'pets'",
+                "p.toml:14: screening.catch.question[2].not_about[1]: no picture or group"
+                " 'plants' in set 'pets' (did you mean 'plant'?)",
+                "p.toml:14: screening.catch.question[2].not_about[2]: no picture or group"
+                " 'hatt' in set 'pets' (did you mean 'hat'?)",
             ],
             id="question about what the set does not have",
         ),
@@ -226,7 +232,7 @@ QUESTION = '[[questionnaire]]\nid = "a"\ntext = "b"\n'
         ),
         pytest.param(
             f"[imagery]\n{SIX}eyes_closed = true\n",
-            ['p.toml:4: imagery: eyes_closed: who has closed eyes must hear the cue; cue = "tone"'],
+            ['p.toml:6: imagery.eyes_closed: who has closed eyes must hear the cue; cue = "tone"'],
             id="closed eyes and a silent cue",
         ),
         pytest.param(
@@ -248,12 +254,12 @@ QUESTION = '[[questionnaire]]\nid = "a"\ntext = "b"\n'
         ),
         pytest.param(
             f'[imagery]\n{SIX}design = "P79_1"\n',
-            ["p.toml:4: imagery: items: 6 items for design P79_1, which has 8"],
+            ["p.toml:5: imagery.items: 6 items for design P79_1, which has 8"],
             id="items that a design does not have",
         ),
         pytest.param(
             '[imagery]\ncue = "word"\n',
-            ["p.toml:4: imagery: items: is missing; it is: the pictures to imagine, by id"],
+            ["p.toml:4: imagery: items: is missing; it is: the pictures to imagine"],
             id="neither items nor design",
         ),
         # Practice
@@ -265,8 +271,9 @@ QUESTION = '[[questionnaire]]\nid = "a"\ntext = "b"\n'
         pytest.param(
             f"[imagery]\n{SIX}[practice]\nrounds = 2\n",
             [
-                "p.toml:6: practice.pictures: is missing; it is: pictures to practise with, by id;"
-                " not those of the session itself; of an imagery session two"
+                "p.toml:6: practice.pictures: is missing; it is: pictures to practise with,"
+                " named as under pictures.ids; not those of the session itself; of an imagery"
+                " session two"
             ],
             id="practice with nothing",
         ),

@@ -370,7 +370,7 @@ def test_without_texts_practice_has_none_either(plan_of: PlanOf) -> None:
 
 def test_practice_with_pictures_of_the_session_is_refused(faults_of: FaultsOf) -> None:
     assert faults_of('[screening]\n[practice]\npictures = ["key", "kee", "cat"]\n') == [
-        "p.toml:6: practice.pictures: no picture 'kee' in set 'pets' (did you mean 'key'?)",
+        "p.toml:6: practice.pictures[2]: no picture 'kee' in set 'pets' (did you mean 'key'?)",
         "p.toml:6: practice.pictures: key, cat shown in the session too; practise with"
         " other pictures, or exclude these from the session",
     ]

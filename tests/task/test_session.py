@@ -33,7 +33,7 @@ PROTOCOL = """schema = 1
 name = "tiny"
 stimuli = "pets"
 [pictures]
-ids = ["dog", "cat"]
+ids = "lists/two.csv"
 [screening]
 repeats = 1
 image_s = 0.5
@@ -47,6 +47,7 @@ reason = "no epilepsy"
 """
 PlanOf = Callable[..., Plan]
 
+TABLE = b"id;my notes\r\ndog;loved\r\ncat;\r\n"
 RIG = b'name = "bedside"\n[triggers]\ndevice = "none"\n'
 
 
@@ -56,9 +57,11 @@ def rig_at(refresh_hz: float) -> Rig:
 
 @pytest.fixture
 def outcome(tmp_path: Path, pet_folder: Path) -> Outcome:
-    """A short session, presented."""
+    """A short session, presented; its pictures stand in a table."""
     path = tmp_path / "tiny_protocol.toml"
     path.write_bytes(PROTOCOL.replace("\n", "\r\n").encode())
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/two.csv").write_bytes(TABLE)
     file, catalog = read_protocol(path), read_catalog(pet_folder)
     plan = plan_file(file, catalog, seed=3, refresh_hz=60.0, spacing_frames=2)
     return run_session(
@@ -78,13 +81,19 @@ def test_a_session_folder_holds_all_that_is_needed_later(
     outcome: Outcome, tmp_path: Path, pet_folder: Path
 ) -> None:
     names = {path.name for path in outcome.folder.iterdir()}
-    assert names == {LOG_NAME, "plan.json", "protocol.toml", "rig.toml", MANIFEST}
+    assert names == {LOG_NAME, "plan.json", "protocol.toml", "rig.toml", MANIFEST, "lists"}
     for name, data in {
         "protocol.toml": (tmp_path / "tiny_protocol.toml").read_bytes(),
         "rig.toml": RIG,
+        "lists/two.csv": TABLE,
         MANIFEST: (pet_folder / MANIFEST).read_bytes(),
     }.items():
         assert (outcome.folder / name).read_bytes() == data
+
+
+def test_the_protocol_of_a_session_folder_can_be_read_again(outcome: Outcome) -> None:
+    again = read_protocol(outcome.folder / "protocol.toml")
+    assert again.protocol.pictures.ids == ("dog", "cat")
 
 
 def test_the_header_lets_every_copy_be_verified(outcome: Outcome) -> None:
@@ -123,10 +132,9 @@ def test_the_log_tells_how_the_session_ended(outcome: Outcome) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights")
 def test_only_the_owner_can_read_a_session(outcome: Outcome) -> None:
-    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in outcome.folder.iterdir()}
-    assert set(modes.values()) == {0o600}
-    for folder in (outcome.folder, outcome.folder.parent):
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    within = [*outcome.folder.rglob("*"), outcome.folder, outcome.folder.parent]
+    for path in within:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
 def test_a_folder_is_named_after_subject_day_protocol_and_number(tmp_path: Path) -> None:
