@@ -97,7 +97,7 @@ def kept_apart(
     wrong = rules.broken(range(len(order)))
     for _ in range(_PATIENCE * len(order)):
         if not wrong:
-            return order
+            break
         here = sorted(wrong)[int(rng.random() * len(wrong))]
         part = bisect_right(ends, here)
         there = ends[part] - 1 - int(rng.random() * len(parts[part]))
@@ -109,10 +109,12 @@ def kept_apart(
             wrong = (wrong - near) | now
         else:
             order[here], order[there] = order[there], order[here]
-    raise Unorderable(len(wrong))
+    if wrong:
+        raise Unorderable(len(wrong))
+    return order
 
 
-_PATIENCE = 50  # changes tried for each place
+_PATIENCE = 20  # changes tried for each place
 
 
 class _Rules:

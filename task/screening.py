@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise, product
 
 from task import screens
@@ -19,6 +20,7 @@ from task.protocol import CatchQuestion, Faults, Protocol, Screening
 from task.trials import opening, practised
 
 Asked = tuple[CatchQuestion, str]  # and its right answer
+_TRIES = 100  # of orders of groups
 _ENOUGH = 30  # repeats of a step or two to fill more than a second
 
 
@@ -85,6 +87,8 @@ def parts_of(protocol: Protocol) -> list[Part]:
     for n, part in enumerate(task.part):
         said = {key: value for key, value in part if value is not None and key != "name"}
         own = {key: value for key, value in said.items() if key != "pictures"}
+        if part.order == "blocked" and part.group_run is None:  # groups come as a whole in it
+            own["group_run"] = None
         merged = task.model_copy(update=own)
         whole = protocol.model_copy(
             update={"screening": merged, "pictures": part.pictures or protocol.pictures}
@@ -101,34 +105,42 @@ def _order_of(part: Part, catalog: Catalog, chances: Chances, faults: Faults) ->
     pool = pool_of(chosen, catalog)
     pictures = drawn(chosen, part.pictures, catalog, pool, chances.pictures, faults)
     group_of = {i: catalog.pictures[i].group for i in pictures}
-    shown = _by_order(task, pictures, rng, group_of)
-    order = [picture for part in shown for picture in part]
     wrong = list(_impossible(task, pictures, group_of))
-    if not wrong and len(pictures) > 1:
-        movable = shown if task.order != "fixed" else [[picture] for picture in order]
+    if not wrong:
         try:
-            return kept_apart(
-                movable, rng, apart=task.apart, group_of=group_of, group_run=task.group_run
-            )
+            return _by_rules(task, pictures, rng, group_of)
         except Unorderable as best:
             key = "group_run" if task.group_run else "apart"
-            wrong.append(
-                (key, f"no order keeps it: the best breaks it in {best} places; loosen it")
-            )
+            what = f"no order keeps it: the best breaks it in {best} places; loosen it"
+            wrong.append((key, what))
     faults += [(part.at(key), what) for key, what in wrong]
-    return order
+    return list(pictures)
 
 
-def _by_order(
+def _by_rules(
     task: Screening, pictures: Sequence[str], rng: random.Random, group_of: Mapping[str, str]
-) -> list[list[str]]:
-    """The showings in parts within which they may still change places."""
-    if task.order == "blocked":
-        return blocked(pictures, task.repeats, rng, group_of)
-    if task.order == "fixed":
-        return [list(pictures)] * task.repeats
-    order = shuffled_repeats(pictures, task.repeats, rng)
-    return [order[n : n + len(pictures)] for n in range(0, len(order), len(pictures) or 1)]
+) -> list[str]:
+    """All showings, in an order that keeps the rules.
+
+    Raises
+    ------
+    Unorderable
+        If none is found.
+    """
+    kept = partial(kept_apart, rng=rng, group_of=group_of, group_run=task.group_run)
+    apart = task.apart if len(pictures) > 1 else 0
+    if task.order == "fixed":  # nothing may change places
+        return kept([[picture] for _ in range(task.repeats) for picture in pictures], apart=apart)
+    if task.order == "random":
+        order = shuffled_repeats(pictures, task.repeats, rng)
+        size = len(pictures) or 1
+        return kept([order[n : n + size] for n in range(0, len(order), size)], apart=apart)
+    for _ in range(_TRIES):
+        try:
+            return kept(blocked(pictures, task.repeats, rng, group_of), apart=apart)
+        except Unorderable as best:
+            found = best
+    raise found
 
 
 def _impossible(

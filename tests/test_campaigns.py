@@ -7,7 +7,14 @@ import pytest
 
 from benchmarks import align_faults
 from benchmarks.faulty import OWN
-from benchmarks.fuzz_protocols import campaign
+from benchmarks.fuzz_protocols import SPECIMENS, TABLE, campaign, outcome
+
+
+@pytest.mark.parametrize("text", SPECIMENS, ids=("parts", "table", "pairs"))
+def test_what_is_mutated_is_right_at_first(text, tmp_path, objects):
+    (tmp_path / "items.csv").write_text(TABLE)
+    (tmp_path / "p.toml").write_text(text)
+    assert outcome(tmp_path / "p.toml", objects) == "plan"
 
 
 def test_mutated_protocols_give_a_plan_or_a_refusal():

@@ -146,6 +146,16 @@ def test_parts_are_kept_in_the_file_of_the_plan(plan_of: PlanOf) -> None:
     assert "condition" not in plan_of("[screening]\n").text
 
 
+def test_a_blocked_part_need_not_take_back_the_rule_of_the_others(plan_of: PlanOf) -> None:
+    plan = plan_of(
+        '[screening]\nrepeats = 1\ngroup_run = 1\n[[screening.part]]\nname = "mixed"\n'
+        '[[screening.part]]\nname = "blocked"\norder = "blocked"\n'
+    )
+    runs = [[len(list(run)) for _, run in groupby(shown, GROUP.__getitem__)]
+            for shown in of_kind(plan, Kind.VIEW)]  # fmt: skip
+    assert runs == [[1] * 12, [4] * 3]
+
+
 def test_a_fault_in_a_part_is_told_where_it_stands(faults_of: FaultsOf) -> None:
     text = PARTS.replace("image_s = 1.0", "image_s = 1.01").replace('"plant"', '"plants"')
     assert faults_of(text) == [
