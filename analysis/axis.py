@@ -250,13 +250,18 @@ def left_out_projections(
     Ten random folds; scaled as by `projections`.  Parameters and errors as in `axis_weights`.
     """
     table, coordinates = matched(rates, space)
-    x, y = coordinates.to_numpy(), table.to_numpy()
+    projected = projected_left_out(coordinates.to_numpy(), table.to_numpy(), seed)
+    return pd.DataFrame(projected, table.index, table.columns).loc[rates.index]
+
+
+def projected_left_out(x: FloatArray, y: FloatArray, seed: int = 0) -> FloatArray:
+    """The same of arrays whose pictures are in one order, (n_images, n_units)."""
     scale = np.linalg.norm(x, axis=0)
     projected = np.empty_like(y)
     for held in folds(len(y), seed):
         sta = (x[~held] / scale).T @ centred(y[~held])
         projected[held] = x[held] @ _weights(sta, scale, unvarying(y[~held]))
-    return pd.DataFrame(projected, table.index, table.columns).loc[rates.index]
+    return projected
 
 
 @matrices_on_one_thread()

@@ -12,16 +12,21 @@ import numpy as np
 import pandas as pd
 
 from analysis.findings import Imagining, Pictures, Results, Viewing
-from analysis.gather import Gathered
+from analysis.gather import Gathered, Skipped
+from analysis.imagined.asked_numbers import asked_tables
 from analysis.imagined.numbers import imagery_numbers
 from analysis.planted import against_truth
 from analysis.study import StudyFile
 from analysis.unit_data import unit_files
+from analysis.unit_table import quality_table, unit_table
+from analysis.viewing.asked_numbers import titration_table
 from analysis.viewing.numbers import (
     axes_table,
+    confusion_table,
     pictures_table,
     shown,
     tunings,
+    untested_table,
     viewing_numbers,
     viewing_summary,
 )
@@ -35,26 +40,37 @@ def results(
     pictures: Pictures,
     viewings: Sequence[Viewing],
     imaginings: Sequence[Imagining],
-    small: Sequence[tuple[str, int, int]],
+    skipped: Sequence[Skipped],
 ) -> Results:
-    """All numbers, tables, and what the figures are drawn from."""
+    """All numbers, tables, and what the figures are drawn from.
+
+    Parameters
+    ----------
+    skipped : pools and sessions that were gathered and could not be analysed
+    """
     alignments = _alignment_table(gathered)
     sessions = _session_table(gathered)
-    units = _unit_table(gathered)
-    tables = {"sessions": sessions, "alignment": alignments, "units": units}
+    quality, unread = quality_table(gathered)
+    units = unit_table(gathered, quality)
+    tables = {"sessions": sessions, "alignment": alignments, "units": units, "quality": quality}
     viewed = []
     patients = units.set_index("unit")["subject"]
     for viewing in viewings:
-        numbers, table = viewing_numbers(file, viewing, pictures, patients)
+        numbers, table = viewing_numbers(file, viewing, patients)
         viewed.append(numbers)
         _append(tables, "viewing", table)
         _append(tables, "axes", axes_table(viewing))
         _append(tables, "pictures", pictures_table(viewing, pictures))
+        _append(tables, "untested", untested_table(viewing))
+        _append(tables, "titration", titration_table(viewing))
+        _append(tables, "confusion", confusion_table(numbers))
     imagined = []
     for imagining in imaginings:
         numbers, table = imagery_numbers(imagining, viewings)
         imagined.append(numbers)
         _append(tables, "imagery", table)
+        for name, of in asked_tables(imagining.session.name, numbers).items():
+            _append(tables, name, of)
     tables["trials"] = _trial_table(gathered)
     drawn = tunings(viewings, file.study.tests.seed)
     document = {
@@ -70,12 +86,7 @@ def results(
             "spikes": int(units["spikes"].sum()),
             "runs": len(alignments),
         },
-        "skipped": [{"what": s.what, "why": s.why} for s in gathered.skipped]
-        + [
-            {"what": f"pool {pool}", "why": f"{runs} runs of {images} pictures: aligned, too few"
-             f" pictures to test (least_images = {file.study.tests.least_images})"}
-            for pool, images, runs in small
-        ],
+        "skipped": [{"what": s.what, "why": s.why} for s in (*gathered.skipped, *unread, *skipped)],
         "alignment": alignments.to_dict("records"),
         "alignment_summary": _alignment_summary(alignments),
         "units": units.to_dict("records"),
@@ -94,6 +105,8 @@ def results(
 
 
 def _append(tables: dict[str, pd.DataFrame], name: str, table: pd.DataFrame) -> None:
+    if table.empty:
+        return
     tables[name] = pd.concat([tables[name], table]) if name in tables else table
 
 
@@ -160,22 +173,6 @@ def _alignment_summary(alignments: pd.DataFrame) -> dict[str, Any]:
         "trials": int(alignments["trials"].sum()),
         "inferred_onsets": int(alignments["inferred_onsets"].sum()),
     }
-
-
-def _unit_table(gathered: Gathered) -> pd.DataFrame:
-    """Every unit once; its spikes are those of all recordings in which it was sorted."""
-    rows: dict[str, dict[Any, Any]] = {}
-    trains: dict[str, list[Any]] = {}
-    for session in gathered.sessions:
-        table = session.units.table.reset_index(names="label")
-        for row, train in zip(table.to_dict("records"), session.units.spikes_s, strict=True):
-            unit = f"{session.recording}/{row['label']}"
-            rows.setdefault(unit, {"unit": unit, "subject": session.subject, **row})
-            known = trains.setdefault(unit, [])
-            if not any(np.array_equal(train, other) for other in known):
-                known.append(train)
-    spikes = [sum(map(len, trains[unit])) for unit in rows]
-    return pd.DataFrame(list(rows.values())).assign(spikes=spikes)
 
 
 def _areas(units: pd.DataFrame) -> list[dict[str, Any]]:

@@ -88,6 +88,15 @@ def embed(
 
 def _embed_file(path: Path) -> NDArray[np.float32] | str:
     """Features of one file, or what is wrong with it."""
+    image = as_rgb(path)
+    if isinstance(image, str):
+        return image
+    small = image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
+    return picture_features(np.asarray(small))
+
+
+def as_rgb(path: Path) -> Image.Image | str:
+    """A picture of 8 bits in three colours, or what is wrong with it."""
     try:
         with Image.open(path) as image:
             image.load()
@@ -97,8 +106,7 @@ def _embed_file(path: Path) -> NDArray[np.float32] | str:
         return f"{path}: has pixels of type {image.mode}; save it with 8 bits per channel"
     if image.has_transparency_data and _faintest(image) < 255:
         return f"{path}: is partly transparent; save it on the background that is shown"
-    small = image.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
-    return picture_features(np.asarray(small))
+    return image.convert("RGB")
 
 
 def _faintest(image: Image.Image) -> int:

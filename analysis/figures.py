@@ -7,7 +7,7 @@ The same results give the same picture, to the byte.
 import io
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -20,11 +20,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.alignment_figure import draw_residuals
-from analysis.findings import Imagining, Results, Viewing
-from analysis.imagery import ImaginedCode
+from analysis.axis import left_out_projections
+from analysis.findings import Results, Viewing
 from analysis.inference import LEVEL
-from analysis.palette import BLUE, DPI, GREY, INK, PALE, PALE_BLUE, RED, STYLE, WIDTH_IN
-from analysis.unit_figure import picture
+from analysis.palette import BLUE, DPI, INK, PALE, PALE_BLUE, RED, STYLE, WIDTH_IN
+from analysis.population_figure import OF_NUMBERS, WORDS, draw_matrix
+from analysis.unit_figure import file_of, picture
 from analysis.unit_record import Record
 
 Floats = NDArray[np.float64]
@@ -40,7 +41,8 @@ class Drawing:
     alt: str
 
 
-def _drawing(figure: Figure, alt: str) -> Drawing:
+def drawing(figure: Figure, alt: str) -> Drawing:
+    """The figure as it stands in a page."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
     return Drawing(address(stream.getvalue()), alt)
@@ -81,7 +83,7 @@ def residuals(results: Results) -> Drawing:
         figure.subplots_adjust(
             left=0.06, right=0.995, top=1 - 0.25 / height, bottom=0.45 / height, hspace=0.6
         )
-        return _drawing(figure, "Residuals of the alignment over time, run by run")
+        return drawing(figure, "Residuals of the alignment over time, run by run")
 
 
 def clocks(alignment: Sequence[Mapping[str, Any]]) -> Drawing:
@@ -100,7 +102,7 @@ def clocks(alignment: Sequence[Mapping[str, Any]]) -> Drawing:
         right.set(xlabel="residual (ms)", ylabel="runs with at most this", xlim=(0, None))
         right.legend(loc="lower right")
         figure.tight_layout(pad=0.6, w_pad=2.5)
-        return _drawing(figure, "Drift and residuals of all runs")
+        return drawing(figure, "Drift and residuals of all runs")
 
 
 # Populations -------------------------------------------------------------------------------------
@@ -132,7 +134,27 @@ def identification(viewings: Sequence[Viewing]) -> Drawing | None:
         figure.supxlabel("other pictures", size="medium", y=0.01)
         figure.supylabel("share told apart", size="medium", x=0.005)
         figure.tight_layout(pad=0.6)
-        return _drawing(figure, "How often a picture is told from others, by their number")
+        return drawing(figure, "How often a picture is told from others, by their number")
+
+
+def population(results: Results) -> dict[str, Any]:
+    """Figures of all units of a pool, by name, and the `pool`: of several, that of most units."""
+    pools = list(zip(results.viewings, results.document["viewing"], strict=True))
+    if not pools:
+        return {}
+    viewing, numbers = max(pools, key=lambda pool: len(pool[0].fit.r))
+    rates = viewing.rates[viewing.fit.r.index]
+    seed = results.document["settings"]["tests"]["seed"]
+    places = left_out_projections(rates, viewing.space, seed)
+    drawn = {
+        "matrix": draw_matrix(rates, places, viewing.categories, viewing.fit.r2),
+        **{name: draw(numbers) for name, draw in OF_NUMBERS.items()},
+    }
+    return {"pool": viewing.pool} | {
+        name: Drawing(address(file_of(figure, "svg", DPI).decode()), WORDS[name])
+        for name, figure in drawn.items()
+        if figure is not None
+    }
 
 
 def left_out_r2(viewings: Sequence[Viewing]) -> Drawing:
@@ -146,7 +168,7 @@ def left_out_r2(viewings: Sequence[Viewing]) -> Drawing:
         figure = Figure(figsize=size)
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, viewing in zip(axes, viewings, strict=False):
-            _stacked(ax, viewing.fit.r2.clip(edges[0]), viewing.fit.q <= LEVEL, edges)
+            stacked(ax, viewing.fit.r2.clip(edges[0]), viewing.fit.q <= LEVEL, edges)
             if len(viewings) > 1:
                 ax.set_title(textwrap.fill(viewing.pool, 32), loc="left", fontsize=7.5)
         for ax in axes[len(viewings) :]:
@@ -158,10 +180,10 @@ def left_out_r2(viewings: Sequence[Viewing]) -> Drawing:
         bars, words = axes[0].get_legend_handles_labels()
         figure.legend(bars, words, loc="upper right", ncols=2)
         figure.tight_layout(pad=0.6, rect=(0, 0, 1, 1 - 0.25 / size[1]))
-        return _drawing(figure, "Distribution over units of the r² of left-out pictures")
+        return drawing(figure, "Distribution over units of the r² of left-out pictures")
 
 
-def _stacked(ax: Axes, values: pd.Series, tuned: pd.Series, edges: Floats) -> None:
+def stacked(ax: Axes, values: pd.Series, tuned: pd.Series, edges: Floats) -> None:
     """Histogram over units, those with an axis at the bottom."""
     known = values.dropna()
     blue = tuned[known.index].to_numpy(dtype=bool)
@@ -173,73 +195,6 @@ def _stacked(ax: Axes, values: pd.Series, tuned: pd.Series, edges: Floats) -> No
         label=["axis-tuned in viewing", "not axis-tuned"],
     )
     ax.axvline(0, color=INK, linewidth=0.8, linestyle=":")
-
-
-def imagined_r(imagining: Imagining, tuned: Iterable[str]) -> Drawing:
-    """How imagery follows what viewing says: r of every unit, and their mean against chance."""
-    code = imagining.code
-    assert code
-    asked = {
-        "projection on the preferred axis": code.axis,
-        "projection on the orthogonal axis": code.orthogonal,
-        "rate when the picture was seen": code.viewing,
-    }
-    with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH_IN, 4.3))
-        grid = figure.subplots(2, 3)
-        for (over, under), (name, answer) in zip(grid.T, asked.items(), strict=True):
-            r = answer.units["r"]
-            _stacked(over, r, pd.Series(r.index.isin(list(tuned)), r.index), np.linspace(-1, 1, 21))
-            over.set(title=f"imagery rate and\n{name}", xlabel="r of a unit", xlim=(-1, 1))
-            over.set_ylim(0, 1.4 * over.get_ylim()[1])
-            over.legend(loc="upper left", fontsize=7)
-            _against_chance(under, answer)
-        grid[0, 0].set_ylabel("units")
-        grid[1, 0].set_ylabel("exchanges of items")
-        figure.tight_layout(pad=0.6, w_pad=1.5, h_pad=1.2)
-        return _drawing(figure, "Correlation of imagery rates with what is known from viewing")
-
-
-def _against_chance(ax: Axes, code: ImaginedCode) -> None:
-    kept = code.units["r"].notna().to_numpy()
-    r, null = code.units["r"].to_numpy()[kept], code.null[:, kept]
-    if code.two_sided:
-        r, null = np.abs(r), np.abs(null)
-    ax.hist(null.mean(axis=1), bins=30, color=PALE, label="items exchanged within blocks")
-    ax.axvline(float(r.mean()), color=RED, linewidth=2, label="observed")
-    ax.set_xlabel("mean over units of |r|" if code.two_sided else "mean over units of r")
-    ax.margins(y=0.3)
-    ax.legend(loc="upper left", fontsize=7)
-
-
-def courses(imagining: Imagining) -> Drawing | None:
-    """Tuning and decoding of a session around the cue."""
-    tuned, decoded = imagining.asked.courses, imagining.asked.decoding_courses
-    if not tuned and not decoded:
-        return None
-    with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH_IN, 2.6))
-        left, right = figure.subplots(1, 2)
-        for axis, color in (("orthogonal", GREY), ("preferred", BLUE)):
-            if axis in tuned:
-                windows = tuned[axis].windows
-                left.plot(windows["centre_s"], windows["mean_r"], color=color, label=axis)
-                left.plot(windows["centre_s"], windows["band"], "--", color=color, linewidth=0.8)
-        left.axhline(0, color=INK, linewidth=0.5)
-        left.set(ylabel="mean r with the axis", xlabel="s after the cue")
-        for (name, course), color in zip(decoded.items(), (BLUE, RED), strict=False):
-            middle = [(start + end) / 2 for start, end in course.windows.index]
-            right.plot(middle, course.windows["accuracy"], color=color, label=name)
-            right.axhline(course.band, linestyle="--", color=color, linewidth=0.8)
-        right.axhline(0.5, color=INK, linewidth=0.5)
-        right.set(ylabel="share read right", xlabel="s after the cue", ylim=(0, 1))
-        for ax, shown in ((left, tuned), (right, decoded)):
-            ax.axvspan(*imagining.windows["during_s"], color=PALE_BLUE, zorder=0, linewidth=0)
-            ax.axvline(0, color=INK, linewidth=0.8)
-            if shown:
-                ax.legend(loc="lower right", frameon=False)
-        figure.tight_layout(pad=0.6, w_pad=2.5)
-        return _drawing(figure, "Tuning and decoding in imagery around the cue")
 
 
 # Units -------------------------------------------------------------------------------------------

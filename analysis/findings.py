@@ -17,6 +17,7 @@ from analysis.imagery import (
 from analysis.imagined.asked import Asked
 from analysis.imagined.trials import ImageryTrials
 from analysis.space import ObjectSpace
+from analysis.viewing.asked import Asked as ViewingAsked
 from analysis.viewing.comparison import Comparison
 from analysis.viewing.identification import Identification
 from analysis.viewing.profile import Profile
@@ -41,11 +42,14 @@ class Viewing:
     rates : Hz, (n_images, n_units)
     counts : spikes in the window, (n_images, n_units), summed over the trials of a picture
     trials : of each picture
+    categories : of each picture; None where they are not known, or are of no use
+    untested : units that are in no test, and why
     space : of these pictures
     fit : axes of the tested units
     profile : what else was measured of the units
     models : rival models of the tested units' rates, compared two by two, by name
     identified : pictures told from one another by all units; None where these are too few
+    asked : what else was asked of the axes
     absent : what could not be done, and why
     """
 
@@ -54,17 +58,22 @@ class Viewing:
     rates: pd.DataFrame
     counts: pd.DataFrame
     trials: pd.Series
+    categories: pd.Series | None
+    untested: Mapping[str, str]
     space: ObjectSpace
     fit: AxisFit
     profile: Profile
     models: Mapping[str, Comparison]
     identified: Identification | None
+    asked: ViewingAsked
     absent: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Imagining:
     """Imagery of one session, against the viewing of the same units in `pool`, if there was any.
+
+    Without a `code`, because too few of the items were viewed, there is no pool either.
 
     `not_viewed` units were left out because they were not in viewing; the rows of `trials` are
     those of `cue_s`, the times of the cues.

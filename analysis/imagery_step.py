@@ -4,7 +4,7 @@ Rates around the cues, who takes part, and every question that the cues and the 
 units allow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,15 +12,18 @@ import pandas as pd
 
 from analysis.findings import Imagining, Viewing
 from analysis.gather import Session
-from analysis.imagery import reactivation, viewing_code
-from analysis.imagined.asked import Cued, Seen, ask
-from analysis.imagined.trials import ImageryTrials, imagery_trials
+from analysis.imagery import ViewingCode, reactivation, viewing_code
+from analysis.imagined.asked import ask
+from analysis.imagined.session import Cued, Seen
+from analysis.imagined.trials import ImageryTrials, imagery_trials, of_items
 from analysis.inference import LEVEL
-from analysis.responses import trial_rates
+from analysis.responses import Window, trial_rates
 from analysis.study import Study, StudyFile
 from analysis.viewing.responsive import BASELINE_S
+from task.contract.errors import AnalysisError
 from task.contract.sessionlog import Kind
 
+Windows = Mapping[str, Window]
 LONGEST_BLANK_S = 1.0
 
 
@@ -48,25 +51,68 @@ def imagery_of_session(file: StudyFile, session: Session, viewings: Sequence[Vie
     cued = trials.assign(onset_s=trials["cue_s"])
     rates = imagery_trials(session.spikes_s, cued, windows["before_s"], windows["during_s"])
     viewing = _viewing_of(rates.during.columns, viewings)
-    pool, code, sorted_here = None, None, rates.during.shape[1]
+    sorted_here, seed = rates.during.shape[1], study.tests.seed
     if viewing is not None:
-        pool = viewing.pool
         rates = _units_of(
             rates, rates.during.columns.intersection(viewing.rates.columns, sort=False)
         )
-        code = viewing_code(rates, viewing.rates, viewing.space, study.tests.seed)
-    found = reactivation(rates, study.tests.seed)
-    spikes = {unit: train for unit, train in session.spikes_s.items() if unit in rates.during}
-    cues = cued[["item", "block", "onset_s", "rating"]].reset_index(drop=True)
-    seen = None if viewing is None else _seen(study, session, viewing, rates.during.columns)
-    asked = ask(rates, Cued(spikes, cues, windows["during_s"][1]), seen, found, study.tests.seed)
+    units = rates.during.columns
+    found = reactivation(rates, seed)
+    seen = None if viewing is None else _seen(study, viewing, units)
+    asked = ask(rates, _cued(study, session, cued, windows, units), seen, found, seed)
+    code = None if viewing is None else _code(rates, viewing, seed)
     cue_s, ratings = (trials[c].reset_index(drop=True) for c in ("cue_s", "rating"))
-    not_viewed = sorted_here - rates.during.shape[1]
-    return Imagining(session, pool, not_viewed, cue_s, rates, ratings, windows, found, code, asked)
+    return Imagining(
+        session=session,
+        pool=None if viewing is None or code is None else viewing.pool,
+        not_viewed=sorted_here - len(units),
+        cue_s=cue_s,
+        trials=rates,
+        ratings=ratings,
+        windows=windows,
+        reactivation=found,
+        code=code,
+        asked=asked,
+    )
 
 
-def _seen(study: Study, session: Session, viewing: Viewing, units: pd.Index) -> Seen:
-    """Single views of screening and of encoding, of the units of a session of imagery."""
+def _code(rates: ImageryTrials, viewing: Viewing, seed: int) -> ViewingCode | None:
+    """How imagery follows viewing; None where the items that were viewed do not tell.
+
+    `analysis.imagined.asked` says why.
+    """
+    viewed = of_items(rates, viewing.rates.index)
+    if viewed is None:
+        return None
+    try:
+        code = viewing_code(viewed, viewing.rates, viewing.space, seed)
+    except AnalysisError:
+        return None
+    asked = (code.axis, code.orthogonal, code.viewing)
+    return code if all(of.units["r"].notna().any() for of in asked) else None
+
+
+def _cued(
+    study: Study, session: Session, cued: pd.DataFrame, windows: Windows, units: pd.Index
+) -> Cued:
+    """Cues and views before imagining, with the spikes of these units."""
+    spikes = {unit: train for unit, train in session.spikes_s.items() if unit in units}
+    encoded = pd.concat([run.of(Kind.ENCODE) for run in session.runs], ignore_index=True)
+    encoding = trial_rates(
+        spikes, encoded["onset_s"].to_numpy(), encoded["item"].tolist(), study.windows.encoding_s
+    )
+    return Cued(
+        spikes,
+        cued[["item", "block", "onset_s", "rating"]].reset_index(drop=True),
+        windows["before_s"],
+        windows["during_s"],
+        encoded[["item", "block", "onset_s"]],
+        encoding[list(units)],
+    )
+
+
+def _seen(study: Study, viewing: Viewing, units: pd.Index) -> Seen:
+    """Single views of screening, of the units of a session of imagery."""
     window, views, before, blocks = study.windows.response_s, [], [], []
     for other, run in viewing.members:
         spikes = {unit: train for unit, train in other.spikes_s.items() if unit in units}
@@ -77,11 +123,6 @@ def _seen(study: Study, session: Session, viewing: Viewing, units: pd.Index) -> 
         views.append(trial_rates(spikes, onsets, items, window))
         before.append(trial_rates(spikes, onsets, items, BASELINE_S))
         blocks += [(other.name, run.name, block) for block in viewed["block"]]
-    encoded = pd.concat([run.of(Kind.ENCODE) for run in session.runs])
-    spikes = {unit: train for unit, train in session.spikes_s.items() if unit in units}
-    encoding = trial_rates(
-        spikes, encoded["onset_s"].to_numpy(), encoded["item"].tolist(), study.windows.encoding_s
-    )
     responsive = viewing.profile.units.get("responsive_q", pd.Series(dtype=float))
     follows = viewing.fit.q.reindex(units).le(LEVEL)
     return Seen(
@@ -91,8 +132,6 @@ def _seen(study: Study, session: Session, viewing: Viewing, units: pd.Index) -> 
         viewing.rates,
         viewing.space,
         responsive.reindex(units).le(LEVEL) | follows,
-        encoding[list(units)],
-        encoded["block"].reset_index(drop=True),
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from task.contract.catalog import Catalog, read_catalog
 
-_KEPT = "features.npz"
+KEPT = "features.npz"
 
 
 def set_features(folder: Path, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
@@ -19,13 +19,13 @@ def set_features(folder: Path, progress: Callable[[int, int], None] | None = Non
     again when a picture changes.  A folder that cannot be written to costs the time only.
     """
     catalog = read_catalog(folder)
-    kept = _read(folder / _KEPT, catalog)
+    kept = _read(folder / KEPT, catalog)
     if kept is not None:
         return kept
     from analysis.features import embed  # only now: its transforms take long to import
 
     features = embed({p.id: p.path for p in catalog.pictures.values()}, progress)
-    partial = folder / f"{_KEPT}.partial"
+    partial = folder / f"{KEPT}.partial"
     try:
         with partial.open("wb") as stream:
             np.savez(
@@ -35,7 +35,7 @@ def set_features(folder: Path, progress: Callable[[int, int], None] | None = Non
                 names=features.columns.to_numpy(dtype=str),
                 features=features.to_numpy(),
             )
-        partial.replace(folder / _KEPT)
+        partial.replace(folder / KEPT)
     except PermissionError:
         pass
     return features

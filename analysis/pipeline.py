@@ -6,6 +6,7 @@ axis they have in viewing.  Everything that the report shows is in the returned 
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from string import Formatter
 
 import numpy as np
@@ -14,14 +15,16 @@ import pandas as pd
 from analysis.document import results
 from analysis.features import read_features
 from analysis.findings import Pictures, Results
-from analysis.gather import Gathered, gather
+from analysis.gather import Gathered, Skipped, gather
 from analysis.imagery_step import imagery_of_session, imagined_trials
+from analysis.networks import check_pictures
 from analysis.pictures import set_features
 from analysis.planted import read_truth
 from analysis.readers.values import read_vector
 from analysis.study import StudyFile
 from analysis.viewing_step import pools, viewing_of_pool
 from task.contract.catalog import read_catalog
+from task.contract.errors import AnalysisError
 from task.contract.sessionlog import Kind
 
 Progress = Callable[[str, int, int], None]
@@ -39,7 +42,7 @@ def analyze(file: StudyFile, progress: Progress | None = None) -> Results:
     if file.study.planted:
         read_truth(file.folder / file.study.planted)  # refuse before the work is done
     gathered = gather(file, lambda done, total: say("reading and aligning", done, total))
-    return analyze_gathered(file, gathered, _pictures(file), say)
+    return analyze_gathered(file, gathered, pictures_of(file), say)
 
 
 def analyze_gathered(
@@ -54,20 +57,25 @@ def analyze_gathered(
     """
     say = progress or _silent
     pooled = pools(gathered)
-    viewings, small = [], []
+    viewings, imaginings, skipped = [], [], []
     for n, (pool, members) in enumerate(pooled.items(), start=1):
-        images = len(members[0][1].of(Kind.VIEW)["item"].unique())
-        if images < file.study.tests.least_images:
-            small.append((pool, images, len(members)))
-        else:
+        try:
             viewings.append(viewing_of_pool(file, pool, members, pictures))
+        except AnalysisError as reason:
+            skipped.append(Skipped(f"pool {pool}", str(reason)))
         say("viewing", n, len(pooled))
-    imaginings = []
+    cued = {s.name: sum(len(run.of(Kind.IMAGINE)) for run in s.runs) for s in gathered.sessions}
     imagined = [s for s in gathered.sessions if imagined_trials(s) is not None]
+    for name in (name for name, n in cued.items() if n and name not in {s.name for s in imagined}):
+        why = f"none of {cued[name]} trials has its cue, its start and its end in the recording"
+        skipped.append(Skipped(f"imagery of {name}", why))
     for n, session in enumerate(imagined, start=1):
-        imaginings.append(imagery_of_session(file, session, viewings))
+        try:
+            imaginings.append(imagery_of_session(file, session, viewings))
+        except AnalysisError as reason:
+            skipped.append(Skipped(f"imagery of {session.name}", str(reason)))
         say("imagery", n, len(imagined))
-    return results(file, gathered, pictures, viewings, imaginings, small)
+    return results(file, gathered, pictures, viewings, imaginings, skipped)
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -77,7 +85,7 @@ def _silent(what: str, done: int, total: int) -> None:
 # Pictures --------------------------------------------------------------------------------------
 
 
-def _pictures(file: StudyFile) -> Pictures:
+def pictures_of(file: StudyFile) -> Pictures:
     """Features and categories of all pictures that the study may name."""
     study = file.study
     if study.features is None:
@@ -87,7 +95,7 @@ def _pictures(file: StudyFile) -> Pictures:
         return Pictures(set_features(folder), pd.Series(groups, name="category"))
     spec, path = study.features, file.folder / study.features.file
     if spec.id is None:
-        return Pictures(read_features(path), None)
+        return _of_networks(file, path)
     columns = _columns_of(spec.id) | {c for c in (spec.category, spec.where) if c}
     arrays = {name: read_vector(file.folder, f"{spec.file}:{name}") for name in columns}
     rows = [dict(zip(arrays, values, strict=True)) for values in zip(*arrays.values(), strict=True)]
@@ -101,6 +109,17 @@ def _pictures(file: StudyFile) -> Pictures:
         else None
     )
     return Pictures(values[usable], None if categories is None else categories[usable])
+
+
+def _of_networks(file: StudyFile, path: Path) -> Pictures:
+    """Features from a file; of a stimulus set that is named too, its categories."""
+    features = read_features(path)
+    if file.study.stimuli is None:
+        return Pictures(features, None)
+    catalog = read_catalog(file.folder / file.study.stimuli)
+    check_pictures(path, catalog)
+    groups = {p.id: p.group for p in catalog.pictures.values()}
+    return Pictures(features, pd.Series(groups, name="category"))
 
 
 def _columns_of(template: str) -> set[str]:

@@ -16,6 +16,7 @@ from analysis.pooled import ASKED, MEASURES, Pooled, absent, pooled_units
 from analysis.population import DOI, QUESTIONS, detected, medians, shares
 from analysis.report import environment
 from analysis.resampling import FEWEST_PATIENTS, drawn_of, for_whom
+from analysis.share_figure import shares_drawing
 from analysis.study import StudyFile
 
 PAGE, NUMBERS, UNITS, TABLES = "population.html", "population.json", "population.csv", "tables"
@@ -43,7 +44,8 @@ def write_population(file: StudyFile, outcomes: Sequence[Outcome], out: Path) ->
     _write(out / UNITS, _csv(pooled.units.reset_index()))
     text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
     _write(out / NUMBERS, text + "\n")
-    page = environment().get_template(PAGE).render(document)
+    figure = shares_drawing(document["shares"])
+    page = environment().get_template(PAGE).render(document, figure=figure)
     _write(out / PAGE, page.lstrip())
     return document
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from analysis import figures
+from analysis import figures, imagery_figures
 from analysis.figures import Drawing
 from analysis.findings import Results
 from analysis.unit_data import write_units
@@ -76,8 +76,11 @@ def page(results: Results, records: Mapping[str, Record] | None = None) -> str:
         clocks=_clocks(document),
         left_out_r2=figures.left_out_r2(results.viewings) if results.viewings else None,
         identification=figures.identification(results.viewings),
-        courses=[figures.courses(imagining) for imagining in results.imaginings],
-        imagined_r=[_imagined_r(results, n) for n in range(len(results.imaginings))],
+        population=figures.population(results),
+        imagined=[
+            imagery_figures.drawn(imagining, numbers)
+            for imagining, numbers in zip(results.imaginings, document["imagery"], strict=True)
+        ],
         shown=list(_shown(results, records)),
         unit_rows={row["unit"]: row for row in document["units"]},
     )
@@ -87,13 +90,6 @@ def page(results: Results, records: Mapping[str, Record] | None = None) -> str:
 def _clocks(document: dict[str, Any]) -> Drawing | None:
     runs = document["alignment"]
     return figures.clocks(runs) if len(runs) > figures.MOST_RUNS else None
-
-
-def _imagined_r(results: Results, n: int) -> Drawing | None:
-    rows = results.document["imagery"][n]["per_unit"]
-    tuned = [row["unit"] for row in rows if row.get("axis_tuned")]
-    imagining = results.imaginings[n]
-    return figures.imagined_r(imagining, tuned) if imagining.code else None
 
 
 def _names(results: Results) -> list[str]:

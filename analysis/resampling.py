@@ -26,7 +26,7 @@ _NUMBERS_AT_ONCE = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A number with its 95 % interval; NaN where no two things that are drawn differ."""
+    """A number with its 95 % interval; NaN where there is none."""
 
     value: float
     low: float
@@ -84,28 +84,31 @@ def interval(
 
     Parameters
     ----------
-    values : one per unit, without gaps
+    values : one per unit, without gaps; 0 or 1 where their mean, a share, is asked for
     patients : of each unit, index as in `values`
     statistic : `mean` or `median`
 
     Returns
     -------
-    Interval; without bounds where all units are the same, or there is one only
+    Interval; of a median without bounds where all units are the same, or there is one only
 
     Notes
     -----
-    Percentiles of the bootstrap, expanded for few patients: the tails are those that a t interval
-    with n - 1 degrees of freedom would have, and the variance that drawing takes too small by
-    (n - 1) / n is made up for (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).  n is the
-    number of patients as if all had equally many units, ``sum(m)**2 / sum(m**2)`` of their units m
-    (Kish 1965, Survey Sampling): where one patient gave half of the units, there are not many.  In
-    simulated studies of 8 and of 16 patients, of like and of very unlike sizes, 93 to 96 % of the
-    intervals held the truth, of 5 patients 89 to 93 %, and plain percentiles of 8 in 87 to 89 %.
+    Of a median: how far percentiles of the bootstrap lie from it, stretched as far as t with n - 1
+    degrees of freedom exceeds the normal distribution, and by the ``sqrt(n / (n - 1))`` by which
+    drawing takes the scatter too small (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).  Wider
+    percentiles instead would end at the most extreme of few patients.  Of a share: see
+    `share_interval`.  n is the number of patients as if all had equally many units,
+    ``sum(m)**2 / sum(m**2)`` of their units m (Kish 1965, Survey Sampling): where one patient gave
+    half of the units, there are not many.  `benchmarks/recovery.md` tells how many of the intervals
+    hold the truth.
     """
     x = values.to_numpy(dtype=float)
     seen = float(statistic(x, np.ones((1, len(x))))[0])
     by_patient = drawn_of(patients) == "patients"
     groups = pd.factorize(patients.reindex(values.index))[0] if by_patient else np.arange(len(x))
+    if statistic is mean:
+        return Interval(seen, *share_interval(x, groups))
     n = int(groups.max()) + 1
     if n < 2 or np.ptp(x) == 0:  # draws of what is all the same say nothing of the rest
         return Interval(seen, math.nan, math.nan)
@@ -115,16 +118,51 @@ def interval(
     for start in range(0, n_resamples, at_once):
         drawn = rng.multinomial(n, np.full(n, 1 / n), size=min(at_once, n_resamples - start))
         parts.append(statistic(x, drawn[:, groups].astype(float)))
-    tail = _tail(np.bincount(groups))
-    low, high = np.quantile(np.concatenate(parts), [tail, 1 - tail])
+    ends = np.quantile(np.concatenate(parts), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    alike = _alike(groups)
+    stretch = _t(alike - 1) / _t(math.inf) * math.sqrt(alike / (alike - 1))
+    low, high = seen + stretch * (ends - seen)
     return Interval(seen, float(low), float(high))
 
 
-def _tail(units: NDArray[np.int64]) -> float:
-    """Share of resamples left out on each side, by the units of each thing that is drawn."""
-    n = max(2.0, float(units.sum() ** 2 / (units**2).sum()))
-    t = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
-    return float(scipy.stats.norm.sf(t * math.sqrt(n / (n - 1))))
+def share_interval(passed: FloatArray, groups: NDArray[np.int64]) -> tuple[float, float]:
+    """95 % interval of a share of units that go together within groups.
+
+    Jeffreys' (Brown, Cai & DasGupta 2001, doi:10.1214/ss/1009213286) with the number of independent
+    units that would scatter as the groups do, at most that of the units (Korn & Graubard 1998,
+    Survey Methodology 24:193).  The scatter is the jackknife's over groups, so that one with most
+    of the units counts for what it would move.  Where none or all pass, the exact interval.
+
+    Parameters
+    ----------
+    passed : 1 or 0, (n_units,)
+    groups : number of each unit's group, from 0, (n_units,)
+    """
+    units, share, n_units = np.bincount(groups), float(passed.mean()), len(passed)
+    independent, alone = float(n_units), share * (1 - share)
+    if 1 < len(units) < n_units and alone > 0:
+        moved = (np.bincount(groups, passed) - share * units) / (n_units - units)
+        variance = (len(units) - 1) / len(units) * float(moved @ moved)
+        wider = _t(n_units - 1) / _t(_alike(groups) - 1)
+        if variance > 0:
+            independent = min(independent, alone / variance * wider**2)
+    if alone == 0:
+        return proportion_interval(int(passed.sum()), n_units)
+    tails = np.array([1 - CONFIDENCE, 1 + CONFIDENCE]) / 2
+    low, high = scipy.stats.beta.ppf(
+        tails, 0.5 + share * independent, 0.5 + (1 - share) * independent
+    )
+    return float(low), float(high)
+
+
+def _alike(groups: NDArray[np.int64]) -> float:
+    """How many groups of equally many units tell as much as these."""
+    units = np.bincount(groups)
+    return max(2.0, float(units.sum() ** 2 / (units**2).sum()))
+
+
+def _t(free: float) -> float:
+    return float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, free))
 
 
 def for_whom(units: Collection[str]) -> str:

@@ -82,7 +82,8 @@ def object_space(
     """
     refuse_doubles(features.index, "features")
     refuse_gaps(features, "features")
-    values = _prepared(features.to_numpy(dtype=float), standardise)
+    raw = features.to_numpy(dtype=float)
+    values = (raw - raw.mean(axis=0)) / _scale(raw, standardise)
     u, s, vt = np.linalg.svd(values, full_matrices=False)
     ways = int((s > s.max(initial=0.0) * max(values.shape) * np.finfo(float).eps).sum())
     kept = min(default_dims(len(features)), ways) if n_dims is None else n_dims
@@ -99,14 +100,38 @@ def object_space(
     )
 
 
-def _prepared(values: FloatArray, standardise: bool) -> FloatArray:
-    centred: FloatArray = values - values.mean(axis=0)
+def places_of(
+    others: pd.DataFrame, space: ObjectSpace, features: pd.DataFrame, *, standardise: bool = True
+) -> pd.DataFrame:
+    """Where pictures lie that had no part in making a space, (n_others, n_dims).
+
+    Parameters
+    ----------
+    others : features of these pictures, (n_others, n_features); index: picture id
+    space, features, standardise : the space, and what it was made of
+
+    Raises
+    ------
+    AnalysisError
+        If the features are others, a picture comes twice, or a value is not finite.
+    """
+    refuse_doubles(others.index, "features")
+    refuse_gaps(others, "features")
+    if not others.columns.equals(features.columns):
+        raise AnalysisError("object space: these pictures have other features than those it is of")
+    raw, scores = features.to_numpy(dtype=float), space.at(features.index).to_numpy()
+    mean, scale = raw.mean(axis=0), _scale(raw, standardise)
+    loadings = ((raw - mean) / scale).T @ scores / (scores**2).sum(axis=0)
+    placed = (others.to_numpy(dtype=float) - mean) / scale @ loadings
+    return pd.DataFrame(placed, others.index.rename("image"), space.coordinates.columns)
+
+
+def _scale(values: FloatArray, standardise: bool) -> FloatArray:
+    """What features are divided by; infinite for those that do not vary."""
+    spread: FloatArray = (values - values.mean(axis=0)).std(axis=0)
     if not standardise:
-        return centred
-    spread = centred.std(axis=0)
-    lively = spread > ROUNDING * spread.max(initial=0.0)
-    standard: FloatArray = np.where(lively, centred / np.where(lively, spread, 1.0), 0.0)
-    return standard
+        return np.ones_like(spread)
+    return np.where(spread > ROUNDING * spread.max(initial=0.0), spread, np.inf)
 
 
 def _signs(loadings: FloatArray) -> FloatArray:

@@ -5,7 +5,7 @@ gives the same file, to the byte.
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +75,7 @@ def draw_unit(unit: Record) -> Figure:
 
 def picture(unit: Record, kind: str, dpi: int = PRINT_DPI) -> bytes:
     """The figure as a file of one of `FORMATS`."""
-    stream = io.BytesIO()
-    dated = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
-    figure = draw_unit(unit)
-    with rc_context(UNIT_STYLE):
-        figure.savefig(stream, format=kind, dpi=dpi, metadata={dated[kind]: None})
-    return stream.getvalue()
+    return file_of(draw_unit(unit), kind, dpi)
 
 
 def write_unit_figure(path: Path, unit: Record) -> None:
@@ -91,13 +86,27 @@ def write_unit_figure(path: Path, unit: Record) -> None:
     UserError
         If the file is of no known kind, or cannot be written.
     """
+    write_figure(path, lambda: draw_unit(unit))
+
+
+def file_of(figure: Figure, kind: str, dpi: int = PRINT_DPI) -> bytes:
+    """A figure as a file of one of `FORMATS`."""
+    stream = io.BytesIO()
+    dated = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
+    with rc_context(UNIT_STYLE):
+        figure.savefig(stream, format=kind, dpi=dpi, metadata={dated[kind]: None})
+    return stream.getvalue()
+
+
+def write_figure(path: Path, draw: Callable[[], Figure]) -> None:
+    """Draw, and write into a file; errors as `write_unit_figure`."""
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         known = ", ".join(f".{one}" for one in FORMATS)
         raise UserError(f"{path}: figures are written as {known}")
     partial = path.with_name(f"{path.name}.partial")
     try:
-        partial.write_bytes(picture(unit, kind))
+        partial.write_bytes(file_of(draw(), kind))
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)

@@ -210,8 +210,8 @@ class _Cued:
 
     Attributes
     ----------
-    projections : of the imagined pictures on axes fitted without them, (n_items, n_units); None
-        where the units were not seen responding
+    projections : of the imagined pictures on axes fitted without them, (n_items, n_units), NaN for
+        those that were not viewed; None where the units were not seen responding
     """
 
     imagining: Imagining
@@ -238,8 +238,10 @@ def _cued(imagining: Imagining, numbers: Mapping[str, Any], pools: Sequence[_Poo
 
 def _imagined_projections(imagining: Imagining, viewing: Viewing) -> pd.DataFrame:
     items = pd.Index(imagining.trials.item.unique())
-    rates = viewing.rates[imagining.trials.during.columns].drop(index=items)
-    return projections(axis_weights(rates, viewing.space), viewing.space.at(items))
+    viewed = items[items.isin(viewing.rates.index)]
+    rates = viewing.rates[imagining.trials.during.columns].drop(index=viewed)
+    known = projections(axis_weights(rates, viewing.space), viewing.space.at(viewed))
+    return known.reindex(items)
 
 
 def _imagined(cued: _Cued, unit: str) -> Record:
@@ -289,7 +291,7 @@ def _viewed_items(cued: _Cued, unit: str, items: pd.Index) -> Record:
     if cued.pool is None:
         return {"viewing_hz": None, "viewing_sem_hz": None}
     return {
-        "viewing_hz": short(cued.pool.viewing.rates[unit][items].to_numpy()),
+        "viewing_hz": short(cued.pool.viewing.rates[unit].reindex(items).to_numpy()),
         "viewing_sem_hz": short(_viewing_errors(cued.pool, unit, items)),
     }
 

@@ -7,7 +7,8 @@ what the published rules give on such units, and what the declared ones find whe
 something.
 
 A test to be added takes a `Null` and a seed and returns p by name: put it into `UNIT_TESTS` if it
-answers for single units, into `SESSION_TESTS` if for a session as a whole.
+answers for single units, into `SESSION_TESTS` if for a session as a whole, into `RATED_TESTS` if it
+asks of ratings.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.imagery import imagined_code, population
-from analysis.imagined.decoding import decode_across_blocks
+from analysis.imagined.decoders import template_decoder
+from analysis.imagined.decoding import decode_across_blocks, decode_items
+from analysis.imagined.decoding_course import decode_course, sliding_rates
 from analysis.imagined.equivalence import BOUND_HZ, visual_response
+from analysis.imagined.gap import IntensityGap, intensity_gap
+from analysis.imagined.gap_population import population_gap
+from analysis.imagined.items import item_rates
+from analysis.imagined.mixed import mixed_vividness, rated_trials
 from analysis.imagined.published import (
     published_rule_bursts,
     published_rule_rank_sum,
@@ -33,7 +40,9 @@ from analysis.imagined.published import (
 )
 from analysis.imagined.questions import reactivation
 from analysis.imagined.similarity import similarity
+from analysis.imagined.sliding import population_course, sliding_windows, time_course
 from analysis.imagined.trials import ImageryTrials
+from analysis.imagined.vividness import Vividness, signed_evidence, vividness
 from analysis.inference import benjamini_hochberg
 from analysis.synthetic.neurons import plant_units
 from benchmarks.calibration import choose, gaussian_space
@@ -44,14 +53,16 @@ from task.published import DESIGNS
 Floats = NDArray[np.float64]
 
 LEVELS = (0.001, 0.01, 0.05, 0.1)
-UNITS, UNITS_AT_ONCE, UNITS_OF_SESSION = 20_000, 1000, 25
+UNITS, UNITS_AT_ONCE, UNITS_OF_SESSION, UNITS_OF_RATINGS = 20_000, 1000, 25, 10
+MORE = 4  # times as many units are drawn anew where a number was too large
 CUES_PER_ITEM = 4
 # Windows and cue-to-cue time of the study: the last second before the cue, and all of imagery.
 BEFORE_S, DURING_S, CUE_TO_CUE_S = 1.0, 5.0, 6.5
 LAG = (BEFORE_S + DURING_S) / 2 / CUE_TO_CUE_S
 DRIFT_KEPT = 0.7  # of the log rate, by the next block
 WANDER_SD, WANDER_KEPT = 0.3, 0.7  # of the log rate within blocks, kept by the next window
-SHARED = 0.5  # of the variance of drift, by the units of a session
+SHARED = 0.5  # of the variance of drift and tuning, by the units of a session
+N_VIEWS, VIEW_S, ENCODE_S, CONTRAST = 4, 0.267, 1.0, 0.55  # of items, before imagery
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +101,24 @@ DESIGN_NAMES = ("ours", "P80_1", "P76_1")
 
 @dataclass(frozen=True, slots=True)
 class Null:
-    """A session of units that do nothing in imagery; `known` of every item says nothing of it."""
+    """A session of units that are tuned when they see, and do nothing in imagery.
+
+    Attributes
+    ----------
+    trials : of imagery
+    known : of every item, says nothing of its imagery, (n_items, n_units)
+    views : rates of single views of a screening, index item
+    encoding, encoding_block : rates of single views before imagery; blocks of imagery share their
+        level, and what goes on within them
+    ratings : of vividness; they drift as rates do, but say nothing of them
+    """
 
     trials: ImageryTrials
     known: pd.DataFrame
+    views: pd.DataFrame
+    encoding: pd.DataFrame
+    encoding_block: pd.Series
+    ratings: pd.Series
 
 
 Test = Callable[[Null, int], Mapping[str, ArrayLike]]
@@ -113,8 +138,9 @@ def both_questions(null: Null, seed: int) -> Mapping[str, ArrayLike]:
 def follows_known(null: Null, seed: int) -> Mapping[str, ArrayLike]:
     one = imagined_code(null.trials, null.known, seed=seed)
     two = imagined_code(null.trials, null.known, two_sided=True, seed=seed)
-    rates = null.trials.during.set_axis(null.trials.item.to_numpy())
-    ranked = similarity(rates, null.trials.block, null.known, method="spearman", seed=seed)
+    ranked = similarity(
+        _imagined(null), null.trials.block, null.known, method="spearman", seed=seed
+    )
     return {
         "follows viewing or the axis": one.units["p"],
         "orthogonal axis": two.units["p"],
@@ -122,22 +148,95 @@ def follows_known(null: Null, seed: int) -> Mapping[str, ArrayLike]:
     }
 
 
+def follows_encoding(null: Null, seed: int) -> Mapping[str, ArrayLike]:
+    profile = item_rates(null.encoding, null.encoding_block).rates
+    found = similarity(_imagined(null), null.trials.block, profile, seed=seed)
+    return {"follows encoding": found.units["p"]}
+
+
+def gap(null: Null, seed: int) -> Mapping[str, ArrayLike]:
+    return {"gain of imagery above 0": _gap(null, seed).units["p"]}
+
+
+def rated(null: Null, seed: int) -> Mapping[str, ArrayLike]:
+    rate, along = _vivid(null, seed)
+    return {"vividness and rate": rate.units["p"], "vividness and axis": along.units["p"]}
+
+
 def together(null: Null, seed: int) -> Mapping[str, ArrayLike]:
     found = reactivation(null.trials, seed).population["p"]
     code = population([imagined_code(null.trials, null.known, seed=seed)], seed)
+    rate, along = _vivid(null, seed)
     return {
         "population: modulated": found["modulated"],
         "population: item-selective": found["selective"],
         "population: follows viewing or the axis": code["swap_p"],
+        "population: gain of imagery above 0": population_gap([_gap(null, seed)], seed=seed).p,
+        "population: vividness and rate": rate.p,
+        "population: vividness and axis": along.p,
     }
 
 
 def decoded(null: Null, seed: int) -> Mapping[str, ArrayLike]:
-    return {"items decoded across blocks": decode_across_blocks(null.trials, seed).block.p}
+    items = pd.Index(null.trials.item.unique())
+    viewing = template_decoder(null.views, items)
+    encoding = template_decoder(null.encoding, items, "encoding")
+    return {
+        "items decoded across blocks": decode_across_blocks(null.trials, seed).block.p,
+        "items decoded by viewing": decode_items(null.trials, viewing, seed).block.p,
+        "items decoded by encoding": decode_items(null.trials, encoding, seed).block.p,
+    }
 
 
-UNIT_TESTS: tuple[Test, ...] = (both_questions, follows_known)
-SESSION_TESTS: tuple[Test, ...] = (together, decoded)
+def courses(null: Null, seed: int) -> Mapping[str, ArrayLike]:
+    spikes, cues = spikes_of(null.trials, seed)
+    windows = sliding_windows((-BEFORE_S, DURING_S), 0.5, 0.25)
+    code = population_course([time_course(spikes, cues, null.known, windows, seed)], seed)
+    decoder = template_decoder(null.views, pd.Index(null.trials.item.unique()))
+    rates = sliding_rates(spikes, cues["onset_s"], (-BEFORE_S, DURING_S))
+    return {
+        "time course, any window": code.windows["p_family"].min(),
+        **{
+            f"items decoded over time by {name}, any window": decode_course(
+                null.trials, rates, by, seed
+            )
+            .windows["p_familywise"]
+            .min()
+            for name, by in (("viewing", decoder), ("other blocks", None))
+        },
+    }
+
+
+def mixed(null: Null, seed: int) -> Mapping[str, ArrayLike]:
+    trials = null.trials
+    table = rated_trials(trials.during, null.ratings, trials.block, trials.item, "s")
+    return {"vividness and rate, mixed model": mixed_vividness(table).p}
+
+
+def _imagined(null: Null) -> pd.DataFrame:
+    return null.trials.during.set_axis(null.trials.item.to_numpy())
+
+
+def _gap(null: Null, seed: int) -> IntensityGap:
+    return intensity_gap(
+        null.trials, null.encoding, source="encoding", view_blocks=null.encoding_block, seed=seed
+    )
+
+
+def _vivid(null: Null, seed: int) -> tuple[Vividness, Vividness]:
+    """Ratings against rates, and against rates along the axis."""
+    trials = null.trials
+    along = signed_evidence(trials, null.known)
+    rate, axis = (
+        vividness(values, null.ratings, trials.block, seed) for values in (trials.during, along)
+    )
+    return rate, axis
+
+
+UNIT_TESTS: tuple[Test, ...] = (both_questions, follows_known, follows_encoding, gap)
+# Of units too, but their p holds over ratings: few units may share them.
+RATED_TESTS: tuple[Test, ...] = (rated,)
+SESSION_TESTS: tuple[Test, ...] = (together, decoded, courses, mixed)
 
 
 # Units that do nothing ---------------------------------------------------------------------------
@@ -155,16 +254,17 @@ def design(name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def rates_of(
     world: World, blocks: NDArray[np.int64], n_units: int, shared: float, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """Rates before and after every cue, Hz, (n_trials, n_units)."""
+) -> tuple[Floats, Floats, Floats]:
+    """Rates before and after every cue, and at encoding in its place, Hz, (n_trials, n_units)."""
     n_blocks, place = int(blocks.max()) + 1, np.tile(np.arange(8.0), int(blocks.max()) + 1)[:, None]
     mean = np.exp(rng.uniform(np.log(world.low_hz), np.log(world.high_hz), n_units))
     walk = _walk(n_blocks, n_units, DRIFT_KEPT, shared, rng)
     level = mean * np.exp(world.drift_sd * walk - world.drift_sd**2 / 2)[blocks]
     if world.within == "wandering":
-        walk = _walk(2 * len(blocks), n_units, WANDER_KEPT, shared, rng)
+        walk = _walk(3 * len(blocks), n_units, WANDER_KEPT, shared, rng)
         wander = np.exp(WANDER_SD * walk - WANDER_SD**2 / 2)
-        return level * wander[::2], level * wander[1::2]
+        imagery = wander[len(blocks) :]
+        return level * imagery[::2], level * imagery[1::2], level * wander[: len(blocks)]
     later = 0.0 if world.within == "by trial" else LAG
     shape = {
         "steady": np.ones_like,
@@ -172,7 +272,7 @@ def rates_of(
         "by trial": lambda x: (4 - x / 4) / 3,
         "saturating": lambda x: 2 / 3 + np.exp(-x / 2),
     }[world.within]
-    return level * shape(place), level * shape(place + later)
+    return level * shape(place), level * shape(place + later), level * shape(place)
 
 
 def _walk(n: int, n_units: int, kept: float, shared: float, rng: np.random.Generator) -> Floats:
@@ -209,14 +309,55 @@ def null_session(
     name: str, world: World, n_units: int, rng: np.random.Generator, shared: float = 0.0
 ) -> Null:
     item, block = design(name)
-    before, during = rates_of(world, block, n_units, shared, rng)
+    before, during, encoding = rates_of(world, block, n_units, shared, rng)
     trials = counted(item, block, before, during, rng)
     items = np.unique(item)
-    common = rng.standard_normal((len(items), 1))
-    known = np.sqrt(shared) * common + np.sqrt(1 - shared) * rng.standard_normal(
-        (len(items), n_units)
+    units = trials.during.columns
+
+    def drawn(*shape: int) -> Floats:
+        common = rng.standard_normal((*shape, 1))
+        own = rng.standard_normal((*shape, n_units))
+        return np.sqrt(shared) * common + np.sqrt(1 - shared) * own
+
+    tuning = np.maximum(0.0, 1 + CONTRAST * drawn(len(items))) ** 2 / (1 + CONTRAST**2)
+    seen = np.tile(np.arange(len(items)), N_VIEWS)
+    views = rng.poisson(during.mean(axis=0) * tuning[seen] * VIEW_S) / VIEW_S
+    encoded = encoding * tuning[np.searchsorted(items, item)]
+    return Null(
+        trials,
+        pd.DataFrame(drawn(len(items)), items, units),
+        pd.DataFrame(views, pd.Index(items[seen], name="image"), units),
+        pd.DataFrame(rng.poisson(encoded * ENCODE_S) / ENCODE_S, pd.Index(item), units),
+        pd.Series(block),
+        ratings_of(world, block, rng),
     )
-    return Null(trials, pd.DataFrame(known, items, trials.during.columns))
+
+
+def ratings_of(world: World, blocks: NDArray[np.int64], rng: np.random.Generator) -> pd.Series:
+    """Ratings 1 to 4 that drift and fall as rates do, on their own; one in ten is missing."""
+    place = np.tile(np.arange(8) / 7, int(blocks.max()) + 1)
+    walk = _walk(int(blocks.max()) + 1, 1, DRIFT_KEPT, 0.0, rng)[blocks, 0]
+    fall = 0.0 if world.within in ("steady", "wandering") else 1.0
+    felt = world.drift_sd * walk - fall * place + rng.standard_normal(len(blocks))
+    steps = 1 + np.searchsorted(np.quantile(felt, (0.25, 0.5, 0.75)), felt)
+    return pd.Series(np.where(rng.random(len(felt)) < 0.1, np.nan, steps))
+
+
+def spikes_of(trials: ImageryTrials, seed: int) -> tuple[dict[str, Floats], pd.DataFrame]:
+    """Spikes to these counts, anywhere in their windows, and the cues."""
+    rng = np.random.default_rng(seed)
+    onset = 10 + 2 * CUE_TO_CUE_S * np.arange(len(trials.item), dtype=float)
+    cues = pd.DataFrame({"item": trials.item, "block": trials.block, "onset_s": onset})
+    trains: dict[str, Floats] = {}
+    for unit in map(str, trials.during):
+        before, during = (
+            np.repeat(onset, np.round(rates[unit] * width).astype(int))
+            for rates, width in ((trials.before, BEFORE_S), (trials.during, DURING_S))
+        )
+        before = before - BEFORE_S * rng.random(len(before))
+        during = during + DURING_S * rng.random(len(during))
+        trains[unit] = np.sort(np.concatenate([before, during]))
+    return trains, cues
 
 
 # How often p is small ----------------------------------------------------------------------------
@@ -252,6 +393,7 @@ def jobs(units: int) -> Iterator[Job]:
     for name in DESIGN_NAMES:
         for world in WORLDS:
             yield Job(name, world, UNIT_TESTS, units, UNITS_AT_ONCE, 0.0, next(seeds))
+            yield Job(name, world, RATED_TESTS, units, UNITS_OF_RATINGS, 0.0, next(seeds))
         for world in (World(0.0), World(1.0, "falling"), World(0.5, "wandering")):
             yield Job(name, world, SESSION_TESTS, units // 2, UNITS_OF_SESSION, SHARED, next(seeds))
 
@@ -290,7 +432,7 @@ def null_spikes(
 ) -> tuple[dict[str, Floats], pd.DataFrame, pd.DataFrame]:
     """Spikes, cues and views of units that fire as in `world` whatever happens; 2 min a block."""
     item, block = design(name)
-    before, _ = rates_of(world, block, n_units, 0.0, rng)
+    before, *_ = rates_of(world, block, n_units, 0.0, rng)
     start = 120.0 * block + CUE_TO_CUE_S * np.tile(np.arange(8.0), int(block.max()) + 1)
     cues = pd.DataFrame({"item": item, "block": block, "onset_s": start + 60})
     views = pd.DataFrame({"item": item, "block": block, "onset_s": 120.0 * block + 5
@@ -348,7 +490,15 @@ def power(sessions: int, n_units: int = 100) -> list[dict[str, str]]:
         imagined = np.maximum(0.0, base + gain * (view[item - 1] - base))
         trials = counted(item, block, base * level, imagined * level, rng)
         known = pd.DataFrame(view, np.arange(1, 9), trials.during.columns)
-        null = Null(trials, known)
+        encoding = rng.poisson(view[item - 1] * level * ENCODE_S) / ENCODE_S
+        null = Null(
+            trials,
+            known,
+            known,
+            pd.DataFrame(encoding, pd.Index(item), known.columns),
+            pd.Series(block),
+            pd.Series(np.nan, range(len(item))),
+        )
         active = units["reactivated"].to_numpy()
         for test in UNIT_TESTS:
             for name, p in test(null, seed).items():
@@ -371,7 +521,7 @@ def power(sessions: int, n_units: int = 100) -> list[dict[str, str]]:
 
 # Equivalence -------------------------------------------------------------------------------------
 
-N_PICTURES, N_VIEWS = 500, 4
+N_PICTURES = 500
 RESPONSE_S, BASELINE_S = 0.27, 0.08
 
 
@@ -417,7 +567,13 @@ def page(units: int, workers: int) -> tuple[str, list[str]]:
     """The page, and every test that fails."""
     todo = list(jobs(units))
     with ProcessPoolExecutor(workers) as pool:
-        results = list(zip(todo, pool.map(run, todo), strict=True))
+        drawn = list(pool.map(run, todo))
+        doubted = [n for n, job in enumerate(todo) if failures(job, drawn[n])]
+        for n in doubted:
+            todo[n] = replace(todo[n], units=MORE * todo[n].units, seed=todo[n].seed + 50_000)
+        for n, more in zip(doubted, pool.map(run, [todo[n] for n in doubted]), strict=True):
+            drawn[n] = more
+    results = list(zip(todo, drawn, strict=True))
     failed = [line for job, found in results for line in failures(job, found)]
     by_test: dict[str, list[dict[str, str]]] = defaultdict(list)
     for job, found in results:
@@ -453,11 +609,17 @@ def page(units: int, workers: int) -> tuple[str, list[str]]:
         "",
         *(f"* *{name}*: {what}" for name, what in WITHIN.items()),
         "",
+        "When they see the items they are tuned to them. Encoding comes before imagery in the same"
+        " blocks, at the same levels and with the same course; ratings of vividness drift and fall"
+        " likewise, on their own. Units of one session share half of the variance of all that.",
+        "",
         "Designs: *ours*, drawn by the program (each item leads once); *P80_1* and *P76_1* as"
         " published (8 and 6 items, the first of a pair always cued first).",
         "",
         f"A test passes if p <= a no more often than a and three standard errors: with {units:,}"
-        f" units {', '.join(f'{bound(a, units):.4f}' for a in LEVELS)}.",
+        f" units {', '.join(f'{bound(a, units):.4f}' for a in LEVELS)}. Of so many numbers chance"
+        f" alone puts a few above that: {len(doubted)} of {len(todo)} draws of units had one, and"
+        f" were drawn anew, {MORE} times as many; the second draw counts, whatever it gave.",
         "",
         "## The largest of each test over designs and drifts",
         "",

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from task import places
+from task import places, protocol_cli, space_cli, stimuli_cli
 from task.console import (
     ask,
     console,
     faults_of,
-    plan_table,
     progress,
     say_codes,
     say_headlines,
@@ -38,6 +37,7 @@ from task.contract.catalog import MANIFEST, read_catalog
 from task.contract.errors import UserError
 from task.contract.sessionlog import Kind
 from task.fitting import plan_on, plans_on
+from task.options import ProtocolArgument, RigOption, SeedOption, rig_file, seed_of
 from task.plan import Plan
 from task.protocol import ProtocolFile, read_protocol
 from task.rig import Display
@@ -61,7 +61,9 @@ app = typer.Typer(
     ),
 )
 
-_FOR_EVERYBODY = ("setup", "bundle")  # who installs is not always who runs
+app.add_typer(stimuli_cli.app, name="stimuli")
+
+_FOR_EVERYBODY = ("setup", "bundle", "stimuli", "new")  # who installs is not always who runs
 
 PortOption = Annotated[str, typer.Option(help="the only port of the recording to look at")]
 BetweenOption = Annotated[
@@ -72,18 +74,9 @@ AcceptOption = Annotated[
     list[str] | None, typer.Option(help="a check of the alignment that may fail, by name; recorded")
 ]
 ResultsArgument = Annotated[Path, typer.Argument(help="folder of results, as analyze makes it")]
-ProtocolArgument = Annotated[
-    str, typer.Argument(help="a protocol file, or the name of one in protocols/")
-]
-RigOption = Annotated[
-    str | None, typer.Option("--rig", help="a rig file, or the name of one in protocols/rigs/")
-]
 OverrideOption = Annotated[
     list[str] | None,
     typer.Option(help='go on although a check is red: NAME="who answers for it"; repeatable'),
-]
-SeedOption = Annotated[
-    int | None, typer.Option(min=0, help="of every random choice, where the protocol has none")
 ]
 
 
@@ -170,7 +163,7 @@ def check(
 def _check_one(path: Path, rig: str | None, refresh: float | None) -> None:
     file = read_protocol(path)
     catalog = places.catalog_of(file)
-    machine = _rig_file(rig)
+    machine = rig_file(rig)
     plans = plans_on(file, catalog, machine, refresh)
     made = next(made for made in plans.values() if isinstance(made, Plan))
     if rig:
@@ -209,26 +202,8 @@ def _say_reach(made: Plan) -> None:
         )
 
 
-@app.command()
-def plan(
-    protocol: ProtocolArgument,
-    as_json: Annotated[bool, typer.Option("--json", help="every frame and code, as JSON")] = False,
-    seed: SeedOption = 0,
-    refresh: Annotated[
-        float | None,
-        typer.Option(min=20, max=500, help="refresh rate, Hz; the rig's or 60 if not said"),
-    ] = None,
-    rig: RigOption = None,
-) -> None:
-    """The frame-by-frame plan of a protocol; nothing is left to decide."""
-    file = read_protocol(places.find_protocol(protocol))
-    machine = _rig_file(rig)
-    rate = refresh or machine.screen.refresh_hz or 60.0
-    made = plan_on(file, places.catalog_of(file), machine, rate, _seed_of(file, seed) or 0)
-    if as_json:
-        print(made.text)
-        return
-    console.print(plan_table(made))
+for command in (protocol_cli.new, protocol_cli.preview, protocol_cli.plan, protocol_cli.diff):
+    app.command()(command)
 
 
 # The session ---------------------------------------------------------------------------------
@@ -255,7 +230,7 @@ def preflight(
 
     begun_s = time.monotonic()
     file = read_protocol(places.find_protocol(protocol))
-    machine = _rig_file(rig)
+    machine = rig_file(rig)
     with _opened(file, machine, data, 0, fonts=False) as ready:
         asked = [*ready.asked_on_screen(), *ready.asked_aloud(ask)] if questions else []
     checks = judged(ready, asked)
@@ -302,7 +277,7 @@ def run(
     rig_path = places.find_rig(rig or places.DEFAULT_RIG)
     machine = read_rig(rig_path)
     rig_data = rig_path.read_bytes()
-    said = _seed_of(file, seed)
+    said = seed_of(file, seed)
     chosen = new_session_number() if said is None else said
     plans_on(file, catalog, machine)  # refuse before a window opens
     with _opened(file, machine, data, chosen) as ready:
@@ -421,16 +396,6 @@ def _opened(
         yield ready
 
 
-def _seed_of(file: ProtocolFile, seed: int | None) -> int | None:
-    """The seed that is given; one that the protocol says otherwise would do nothing."""
-    own = file.protocol.seed
-    if seed and own is not None and seed != own:
-        raise UserError(
-            f"{file.source.file}: says seed = {own}, which goes before --seed {seed}; leave one out"
-        )
-    return seed
-
-
 def _end(outcome: Outcome) -> None:
     """Say how a session ended; a fault is an error, an interruption an exit code."""
     say_outcome(outcome)
@@ -458,8 +423,8 @@ def simulate(
     file = read_protocol(places.find_protocol(protocol))
     folder = places.set_folder(file)
     catalog = places.catalog_of(file)
-    machine = _rig_file(None)
-    made = plan_on(file, catalog, machine, 60.0, _seed_of(file, seed) or 0)
+    machine = rig_file(None)
+    made = plan_on(file, catalog, machine, 60.0, seed_of(file, seed) or 0)
     _new(out)
     rig = simulated_rig(
         60.0, pulse_s=machine.triggers.pulse_s, gap_s=machine.triggers.gap_s, seed=seed or 0
@@ -773,18 +738,29 @@ def _open_browser(address: str) -> None:
 @app.command()
 def figure(
     results: ResultsArgument,
-    unit: Annotated[str, typer.Argument(help="name of the unit, as the report has it")],
+    unit: Annotated[
+        str,
+        typer.Argument(
+            help="name of the unit, as the report has it; or, of all units of a pool,"
+            " matrix, categories, titration or course"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="the file to write: .svg, .pdf or .png")],
+    pool: Annotated[str | None, typer.Option(help="which pool, if there are several")] = None,
 ) -> None:
-    """The figure of one unit, for a paper."""
+    """A figure for a paper: of one unit, or of all."""
+    from analysis.pool_figures import NAMES, write_pool_figure
     from analysis.unit_figure import write_unit_figure
     from analysis.unit_pages import find_unit, open_units
 
     units = open_units(results)
-    record = units.record(find_unit(units, unit))
+    record = None if unit in NAMES else units.record(find_unit(units, unit))
     _can_be_made(out.parent)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_unit_figure(out, record)
+    if record is None:
+        write_pool_figure(out, units, unit, pool)
+    else:
+        write_unit_figure(out, record)
     console.print(f"figure  {out}")
 
 
@@ -814,27 +790,8 @@ def select(
     console.print(f"spread along the axes: {reached:.2f} of that of all pictures\nprotocol  {out}")
 
 
-@app.command()
-def space(
-    stimuli: Annotated[Path, typer.Argument(help="folder of a stimulus set")],
-    out: Annotated[Path, typer.Option(help="the .csv to write: one row a picture")],
-    dims: Annotated[
-        int | None, typer.Option(min=1, help="dimensions; 50 at most, if not said")
-    ] = None,
-) -> None:
-    """Where the pictures of a set lie in object space."""
-    from analysis.pictures import set_features
-    from analysis.space import object_space
-
-    if out.is_dir():
-        raise UserError(f"{out} is a folder; give the name of a .csv to write")
-    _can_be_made(out.parent)
-    with progress(f"measuring {stimuli.name}") as step:
-        made = object_space(set_features(stimuli, step), dims)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    made.coordinates.to_csv(out, lineterminator="\n")
-    kept = made.explained.sum()
-    console.print(f"{made.coordinates.shape[1]} dimensions keep {kept:.0%} of the variance: {out}")
+app.command()(space_cli.features)
+app.command()(space_cli.space)
 
 
 @app.command()
@@ -863,10 +820,6 @@ def test() -> None:
 
 
 # What commands share ---------------------------------------------------------------------------
-
-
-def _rig_file(name: str | None) -> RigFile:
-    return read_rig(places.find_rig(name or places.DEFAULT_RIG))
 
 
 def _can_be_made(folder: Path) -> None:

@@ -29,6 +29,7 @@ CORE = {
         "recovery",
         "session",
         "places",
+        *("schedule", "phases", "placing"),
     ),
 }
 # Numbers in, numbers out: neither files nor plots nor printing.
@@ -43,9 +44,10 @@ PURE = {
         "responsive", "ridge", "ridge_axis", "stability", "tuning",
     )),
     *(f"imagined.{name}" for name in (
-        "asked", "blocks", "decoders", "decoding", "decoding_course", "decoding_design",
-        "equivalence", "gap", "gap_population", "items", "published", "questions", "ratio",
-        "reach", "similarity", "sliding", "trials", "vividness",
+        "along", "asked", "attainable", "block_clusters", "blocks", "decoders", "decoding",
+        "decoding_course", "decoding_design", "equivalence", "gap", "gap_population", "items",
+        "null_units", "published", "questions", "rated", "ratio", "reach", "rules", "session",
+        "similarity", "sliding", "trials", "vividness",
     )),
 }  # fmt: skip
 
@@ -115,7 +117,20 @@ def test_the_contract_needs_the_standard_library_only(name: str) -> None:
 def test_the_core_of_the_task_needs_no_library_but_pydantic(name: str) -> None:
     allowed = {"filelock"} if name == "task.session" else {"pydantic", "pydantic_core"}
     assert outside(imports(MODULES[name])) <= allowed
+    assert not any(other.startswith(("task.rigs", "task.sets")) for other in ours(MODULES[name]))
+
+
+@pytest.mark.parametrize("name", of("task.sets"))
+def test_sets_are_made_of_numbers_and_pictures(name: str) -> None:
+    allowed = NUMERICAL | {"PIL", "resvg_py", "emoji", "jinja2", "matplotlib"}
+    assert outside(imports(MODULES[name])) <= allowed
     assert not any(other.startswith("task.rigs") for other in ours(MODULES[name]))
+
+
+@pytest.mark.parametrize("name", ["task.sets.measures", "task.sets.shine"])
+def test_what_is_measured_and_matched_in_pictures_is_sums_only(name: str) -> None:
+    assert outside(imports(MODULES[name])) <= NUMERICAL
+    assert not ours(MODULES[name])
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -130,7 +145,10 @@ def test_drivers_are_used_in_the_rigs_only(name: str) -> None:
         assert not DRIVERS & outside(imports(MODULES[name]))
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if n.startswith("task.") and n != "task.cli"])
+@pytest.mark.parametrize(
+    "name",
+    [n for n in MODULES if n.startswith("task.") and n not in ("task.cli", "task.space_cli")],
+)
 def test_the_task_does_not_know_the_analysis(name: str) -> None:
     assert not any(other.startswith("analysis") for other in ours(MODULES[name]))
 

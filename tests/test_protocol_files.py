@@ -72,7 +72,7 @@ def test_the_spanish_protocol_has_every_text_of_the_patients() -> None:
     assert [key for key, words in given.items() if words == getattr(Texts(), key)] == ["no"]
 
 
-def test_practice_shows_no_picture_of_another_session(plans: Mapping[str, Plan]) -> None:
+def test_practice_shows_no_picture_of_another_imagery_session(plans: Mapping[str, Plan]) -> None:
     for name in ("imagery_8", "imagery_short", "imagery_tones"):
         assert not set(plans["practice"].picture_ids) & set(plans[name].picture_ids)
 

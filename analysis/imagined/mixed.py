@@ -5,9 +5,11 @@ doi:10.1080/01621459.1988.10478693):
 
     rate / SD of the unit = intercept of the unit + (slope + slope of the unit) x rating + noise
 
-with ratings as steps of equal size, less the mean of their block.  Units of one session share its
-ratings; what moves them alike makes p too small.  The permutations of `analysis.imagined.vividness`
-are free of that: this model tells the size, they tell the p.
+with ratings as steps of equal size, less a straight line through those of their block: both rates
+and ratings fall as a block goes on.  Units of one session share its ratings, and what moves them
+alike, or lasts from trial to trial, is no noise of single trials.  So the slope has a second
+standard error, with blocks as what was sampled (`analysis.imagined.ratio`), and the wider of the
+two intervals is told.  Without it 28 to 75 of 100 null sessions had p <= 0.05.
 """
 
 import warnings
@@ -19,6 +21,8 @@ import pandas as pd
 import scipy.stats
 from numpy.typing import NDArray
 
+from analysis.imagined.blocks import without_trends
+from analysis.imagined.ratio import ratio
 from analysis.imagined.vividness import POWER
 from analysis.inference import LEVEL
 from analysis.labels import refuse_gaps, some
@@ -38,7 +42,8 @@ class MixedVividness:
     Attributes
     ----------
     slope : change of the rate per step of the scale, in SD of the unit's rate; `low`, `high`: its
-        95 % interval; `p`: two-sided; by t with one degree of freedom fewer than units
+        95 % interval; `p`: two-sided; by t with one degree of freedom fewer than units, or than
+        blocks where these tell less
     slope_sd : between units
     detectable : least slope that this design finds with 80 % power at p <= 0.05
     trials, units : how many took part
@@ -73,19 +78,19 @@ def rated_trials(
     -------
     DataFrame, one row per rated trial and unit: `rate`, `rating`, `unit`, `block`, `item`
     """
-    parts = [
-        pd.DataFrame(
-            {
-                "rate": values[unit].to_numpy(dtype=float),
-                "rating": ratings.to_numpy(dtype=float),
-                "unit": f"{session}/{unit}",
-                "block": [f"{session}/{block}" for block in blocks],
-                "item": [f"{session}/{item}" for item in items],
-            }
-        )
-        for unit in values
-    ]
-    return pd.concat(parts, ignore_index=True).dropna(subset=["rating"])
+    n_trials, n_units = values.shape
+    names = [f"{session}/{unit}" for unit in values]
+    trials = pd.DataFrame(
+        {
+            "rating": ratings.to_numpy(dtype=float),
+            "block": [f"{session}/{block}" for block in blocks],
+            "item": [f"{session}/{item}" for item in items],
+        }
+    )
+    table = trials.iloc[np.tile(np.arange(n_trials), n_units)].reset_index(drop=True)
+    table.insert(0, "rate", values.to_numpy(dtype=float).ravel(order="F"))
+    table.insert(2, "unit", np.repeat(names, n_trials))
+    return table.dropna(subset=["rating"])
 
 
 def mixed_vividness(trials: pd.DataFrame, *, items: bool = False) -> MixedVividness:
@@ -125,15 +130,19 @@ def mixed_vividness(trials: pd.DataFrame, *, items: bool = False) -> MixedVividn
         said = f"the mixed model did not converge: {trouble}{left}"
         return MixedVividness(*nothing, len(table), n_units, fitted=False, said=said)
     slope, error, spread = fit
-    t = float(scipy.stats.t.ppf(1 - LEVEL / 2, n_units - 1))
-    power = float(scipy.stats.t.ppf(POWER, n_units - 1))
+    blocks = pd.factorize(table["block"])[0]
+    sampled = [(error, n_units - 1), (_error_over_blocks(rate, fixed, blocks), int(blocks.max()))]
+    half = max(e * float(scipy.stats.t.ppf(1 - LEVEL / 2, free)) for e, free in sampled)
     return MixedVividness(
         slope=slope,
-        low=slope - t * error,
-        high=slope + t * error,
-        p=float(2 * scipy.stats.t.sf(abs(slope) / error, n_units - 1)),
+        low=slope - half,
+        high=slope + half,
+        p=max(float(2 * scipy.stats.t.sf(abs(slope) / e, free)) for e, free in sampled),
         slope_sd=spread,
-        detectable=(t + power) * error,
+        detectable=max(
+            e * float(np.sum(scipy.stats.t.ppf([1 - LEVEL / 2, POWER], free)))
+            for e, free in sampled
+        ),
         trials=len(table),
         units=n_units,
         fitted=True,
@@ -142,7 +151,7 @@ def mixed_vividness(trials: pd.DataFrame, *, items: bool = False) -> MixedVividn
 
 
 def _prepared(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[Any]]:
-    """Rates in SD of their unit and ratings less the mean of their block; and constant units."""
+    """Rates in SD of their unit, ratings less the line through their block; and constant units."""
     wanted = ["rate", "rating", "unit", "block", "item"]
     if absent := [c for c in wanted if c not in trials]:
         raise AnalysisError(f"mixed model: no column {some(absent)}")
@@ -152,12 +161,23 @@ def _prepared(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[Any]]:
     table = trials[~trials["unit"].isin(silent)].reset_index(drop=True)
     if (n := table["unit"].nunique()) < FEWEST_UNITS:
         raise AnalysisError(f"mixed model: {n} units vary; at least {FEWEST_UNITS} are needed")
-    by_block = table.groupby(["unit", "block"], sort=False)["rating"]
-    rating = table["rating"] - by_block.transform("mean")
-    if not (rating.abs() > 1e-9).any():
+    of_block = table.groupby(["unit", "block"], sort=False).ngroup().to_numpy()
+    rating = without_trends(table[["rating"]].to_numpy(), table["item"].to_numpy(), of_block)[:, 0]
+    if not (np.abs(rating) > 1e-9).any():
         raise AnalysisError("mixed model: the ratings are the same within every block")
     rate = table["rate"] / table["unit"].map(spread)
     return table.assign(rate=rate, rating=rating), silent
+
+
+def _error_over_blocks(rate: FloatArray, fixed: FloatArray, blocks: NDArray[Any]) -> float:
+    """Standard error of the slope with blocks, all units of each together, as what was sampled."""
+    others = np.delete(fixed, 1, axis=1)
+    x = fixed[:, 1] - others @ (np.linalg.pinv(others) @ fixed[:, 1])
+    member = (blocks == np.arange(blocks.max() + 1)[:, None]).astype(float)
+    along, size = member @ (x * rate), member @ x**2
+    kept = size > 0
+    none = np.zeros((int(kept.sum()), 1))
+    return float(np.sqrt(ratio(along[kept, None], size[kept, None], none, np.zeros(1)).variance[0]))
 
 
 def _fixed(table: pd.DataFrame, *, items: bool) -> FloatArray:

@@ -11,9 +11,17 @@ from analysis.findings import Imagining, Viewing
 from analysis.imagery import ImaginedCode, ViewingCode, population
 from analysis.imagined.asked import Asked
 from analysis.imagined.asked_numbers import asked_numbers
+from analysis.imagined.attainable import attainable
 from analysis.imagined.questions import Reactivation
+from analysis.imagined.rules import BURST, RANK_SUM, THRESHOLD
 from analysis.inference import LEVEL, bootstrap_interval
-from analysis.shares import share
+from analysis.shares import interval, share
+
+RULE_COLUMNS = {
+    THRESHOLD: "published_threshold_or_anova",
+    RANK_SUM: "published_rank_sum",
+    BURST: "published_burst",
+}
 
 
 def imagery_numbers(
@@ -47,6 +55,8 @@ def imagery_numbers(
     numbers |= asked_numbers(imagining.asked)
     table = table.merge(_of_asked(imagining.asked), left_on="unit", right_index=True, how="left")
     numbers["questions"] = _questions(found)
+    reachable = attainable(found, imagining.code, imagining.asked)
+    numbers["tests"] = reachable.to_dict("records")
     if imagining.code is not None:
         pool = next(v for v in viewings if v.pool == imagining.pool)
         tuned = set(pool.fit.q.index[pool.fit.q <= LEVEL]) & set(table["unit"])
@@ -58,16 +68,20 @@ def imagery_numbers(
             numbers[name] = _population(code)
             some = _of_units(code, tuned)
             numbers[f"{name}_tuned"] = _population(some) if some.units["r"].notna().any() else None
-        gain = table.loc[table["axis_tuned"], "viewing_slope"]
-        low, high = bootstrap_interval(gain)
+        gain = table.loc[table["axis_tuned"], "viewing_slope"].dropna()
+        patient = pd.Series(imagining.session.subject, gain.index)
         numbers["gain_median"] = float(gain.median())
-        numbers["gain_interval"] = {"low": low, "high": high, "drawn": "units"}
+        numbers["gain_interval"] = (
+            interval(gain, np.median, patient)
+            if len(gain)
+            else {"low": np.nan, "high": np.nan, "drawn": "units"}
+        )
     numbers["per_unit"] = table.drop(columns="session").to_dict("records")
     return numbers, table
 
 
 def _of_asked(asked: Asked) -> pd.DataFrame:
-    """Columns that single units have of the questions asked: `kind`, `gain` and its interval."""
+    """What single units have of the questions asked: `kind`, `gain`, and the published rules."""
     parts = []
     if asked.taking_part is not None:
         parts.append(asked.taking_part.units[["kind", "p_imagery_only", "q_imagery_only"]])
@@ -75,6 +89,8 @@ def _of_asked(asked: Asked) -> pd.DataFrame:
         renamed = {"low": "gain_low", "high": "gain_high", "p": "gain_p", "q": "gain_q"}
         columns = ["gain", *renamed, "offset_hz"]
         parts.append(asked.gap.units[columns].rename(columns=renamed))
+    if asked.rules is not None:
+        parts.append(asked.rules.units.rename(columns=RULE_COLUMNS))
     return pd.concat(parts, axis=1) if parts else pd.DataFrame()
 
 
@@ -87,7 +103,13 @@ def _questions(found: Reactivation) -> dict[str, Any]:
             **together[name],
         }
         for name in ("modulated", "selective")
-    } | {"said": found.reach.said, "claims": found.reach.claims}
+    } | {
+        "said": found.reach.said,
+        "claims": found.reach.claims,
+        "order": found.reach.order,
+        "leaning": list(map(str, found.reach.leaning)),
+        "blocks_without_trend": found.reach.trends,
+    }
 
 
 def _codes(code: ViewingCode) -> dict[str, ImaginedCode]:
@@ -119,7 +141,5 @@ def _ratings(ratings: pd.Series) -> dict[str, Any]:
         "given": len(given),
         "of": len(ratings),
         "mean": float(given.mean()) if len(given) else None,
-        "counts": {
-            str(rating): int(n) for rating, n in given.astype(int).groupby(given).size().items()
-        },
+        "counts": {f"{rating:g}": int(n) for rating, n in given.groupby(given).size().items()},
     }

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 from numpy.typing import NDArray
+from scipy.special import pdtrc
 
 from analysis.imagined.trials import ImageryTrials
+from analysis.inference import SAME
 from analysis.prediction import unvarying
 from analysis.responses import Trains, Window, ascending, boxcar, count_spikes, psth
 from analysis.viewing.bursts import IMAGERY_RULE, BurstRule, bursts
@@ -139,9 +141,31 @@ def _has_burst(
     """Whether there is a burst after each onset."""
     edges = np.searchsorted(train, onsets_s[:, None] + np.array(window_s))
     width = window_s[1] - window_s[0]
-    return np.array(
-        [bool(bursts(train[a:b], (b - a) / width, rule)) for a, b in edges.tolist()], dtype=bool
-    )
+    found = _dense(train, edges, width, rule)
+    for n in np.flatnonzero(found):
+        a, b = edges[n]
+        found[n] = bool(bursts(train[a:b], (b - a) / width, rule))
+    return found
+
+
+def _dense(
+    train: NDArray[np.floating], edges: NDArray[np.intp], width_s: float, rule: BurstRule
+) -> NDArray[np.bool_]:
+    """Where any run of spikes is as unlikely as a burst: without one there is none to look for.
+
+    All trials at once; the search itself, trial by trial, takes thirty times as long.
+    """
+    sizes = edges[:, 1] - edges[:, 0]
+    trial = np.repeat(np.arange(len(edges)), sizes)
+    first = np.cumsum(sizes) - sizes
+    times = train[np.arange(len(trial)) - first[trial] + edges[trial, 0]]
+    found = np.zeros(len(edges), dtype=bool)
+    for more in range(rule.least_spikes - 1, sizes.max(initial=0)):
+        within = np.flatnonzero(trial[more:] == trial[: len(trial) - more])
+        of = trial[within]
+        expected = sizes[of] / width_s * (times[within + more] - times[within] + rule.anchor_s)
+        found[of[pdtrc(more, expected) <= rule.level * (1 + SAME)]] = True
+    return found
 
 
 def _items(imagined: pd.DataFrame, encoded: pd.DataFrame) -> NDArray[np.object_]:

@@ -23,6 +23,7 @@ from analysis.inference import (
     sign_flips,
     units_needed,
 )
+from analysis.labels import some
 
 QUESTIONS = ("modulated", "selective")
 
@@ -44,13 +45,15 @@ class Reach:
     leaning : items that are cued first in all of their blocks, or in none.  A straight trend within
         blocks is taken out; what is left of a bent one could pass for these.  If their place was
         not drawn at random, tests of items rest on its being small
-    said : the first of this in a sentence
+    order : what tests of items assume of the order of the cues, in words
+    said : what the tests can show, in a sentence
     """
 
     tests: pd.DataFrame
     claims: bool
     trends: int
     leaning: tuple[Any, ...]
+    order: str
     said: str
 
 
@@ -133,11 +136,13 @@ def reach_of(
     ).astype({"relabellings": "Int64", "exact": "boolean", "units_needed": float})
     n_blocks = len(pd.unique(blocks))
     said = _said(n_units, smallest["reactivated"], needed["reactivated"])
+    trends, leaning = blocks_without_trend(items, blocks), _leaning(items, blocks)
     reach = Reach(
         tests=tests,
         claims=needed["reactivated"] is not None,
-        trends=blocks_without_trend(items, blocks),
-        leaning=_leaning(items, blocks),
+        trends=trends,
+        leaning=leaning,
+        order=_order(trends, n_blocks, leaning),
         said=f"{len(items)} cues in {n_blocks} block{'s' * (n_blocks != 1)}: {said}",
     )
     return reach, needed["reactivated"]
@@ -150,6 +155,21 @@ def _leaning(items: NDArray[Any], blocks: NDArray[Any]) -> tuple[Any, ...]:
     first = met["item"] == met.groupby("block")["item"].transform("first")
     leads = first.groupby(met["item"]).mean()
     return tuple(leads.index[(leads == 0) | (leads == 1)])
+
+
+def _order(trends: int, n_blocks: int, leaning: Sequence[Any]) -> str:
+    """What is taken out of the rates before items are compared, and what is assumed."""
+    line = (
+        f"a straight trend within the block is taken out of the rates in {trends} of {n_blocks}"
+        f" block{'s' * (n_blocks != 1)}, so that p of items are corrected for it"
+    )
+    if not leaning:
+        return f"{line}; no item was cued first in all of its blocks, or in none"
+    return (
+        f"{line}. {some(leaning)} {'was' if len(leaning) == 1 else 'were'} cued first in all blocks"
+        " or in none: there item and place in the block are one. Unless the order was drawn, p of"
+        " items assume that what a trend has beyond a straight line is small"
+    )
 
 
 def smallest_of(nulls: Mapping[str, Null]) -> dict[str, float]:

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.imagined.blocks import without_trends
+from analysis.imagined.onset import Onset, onset
 from analysis.imagined.trials import without_block_means
 from analysis.inference import LEVEL, N_SAMPLED, SAME, label_swaps, permutation_p
 from analysis.labels import refuse_doubles, refuse_gaps, rows_of, some
@@ -22,8 +23,6 @@ from analysis.responses import Window, count_spikes
 from task.contract.errors import AnalysisError
 
 FloatArray = NDArray[np.float64]
-
-N_RESAMPLES = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +61,9 @@ class PopulationCourse:
         `p`: of the window alone; `p_family`: for having looked at all windows (one-sided)
     units : how many
     detected : whether any window has ``p_family <= 0.05``
-    onset_s : when the mean first reaches half of its peak, on the way to it; NaN if not detected.
-        A window's time is its centre, at which half of it has passed a sudden onset
-    onset_low_s, onset_high_s : 95 % of resamples of blocks within sessions; NaN if not detected
-    resampled : share of the resamples that had an onset
+    onset_s : start of the stretch of constant code that explains the course best
+        (`analysis.imagined.onset`); NaN if not detected
+    onset_low_s, onset_high_s : its 95 % interval over blocks within sessions; NaN if not detected
     said : the same in words
     """
 
@@ -75,7 +73,6 @@ class PopulationCourse:
     onset_s: float
     onset_low_s: float
     onset_high_s: float
-    resampled: float
     said: str
 
 
@@ -177,7 +174,7 @@ def population_course(sessions: Sequence[Course], seed: int = 0) -> PopulationCo
     Parameters
     ----------
     sessions : with the same windows
-    seed : of combinations of swaps, and of resamples
+    seed : of combinations of swaps, and of sign flips beyond 8 blocks
 
     Raises
     ------
@@ -204,13 +201,16 @@ def population_course(sessions: Sequence[Course], seed: int = 0) -> PopulationCo
     table["p_family"] = permutation_p(_divided(mean, sd), largest[:, None], exact=exact)
     table.loc[sd == 0, ["p", "p_family"]] = np.nan
     detected = bool((table["p_family"] <= LEVEL).any())
-    onset, low, high, share = _onset(sessions, table, rng) if detected else (np.nan,) * 4
-    said = (
-        f"detected; onset {onset:.2f} s after the cue (95 % {low:.2f} to {high:.2f} s)"
-        if detected
-        else "not detected in any window, for having looked at all of them"
-    )
-    return PopulationCourse(table, units, detected, onset, low, high, share, said)
+    begins = Onset(np.nan, np.nan, np.nan)
+    said = "not detected in any window, for having looked at all of them"
+    if detected:
+        blocks = np.concatenate([_by_block(session) for session in sessions])
+        begins = onset(blocks, sessions[0].windows, seed)
+        said = (
+            f"detected; onset {begins.at_s:.2f} s after the cue"
+            f" (95 % {begins.low_s:.2f} to {begins.high_s:.2f} s)"
+        )
+    return PopulationCourse(table, units, detected, *begins, said)
 
 
 def _cells(items: NDArray[Any], blocks: NDArray[Any]) -> FloatArray:
@@ -219,44 +219,14 @@ def _cells(items: NDArray[Any], blocks: NDArray[Any]) -> FloatArray:
     return np.asarray(same / same.sum(axis=1, keepdims=True))
 
 
-def _onset(
-    sessions: Sequence[Course], table: pd.DataFrame, rng: np.random.Generator
-) -> tuple[float, float, float, float]:
-    """Onset, its interval over resamples of blocks, and the share of resamples that had one."""
-    centre = table["centre_s"].to_numpy()
-    after = table["end_s"].to_numpy() > 0
-    onset = _half_maximum_s(table["mean_r"].to_numpy(), centre, after)
-    means = sum((_resampled(s, rng) for s in sessions), np.zeros((1, 1)))
-    onsets = np.array([_half_maximum_s(mean, centre, after) for mean in means])
-    found = onsets[np.isfinite(onsets)]
-    low, high = np.quantile(found, [LEVEL / 2, 1 - LEVEL / 2]) if len(found) else (np.nan,) * 2
-    return onset, float(low), float(high), len(found) / len(onsets)
+def _by_block(session: Course) -> FloatArray:
+    """What each block adds to the course, units on one scale, (n_blocks, n_windows).
 
-
-def _resampled(session: Course, rng: np.random.Generator) -> FloatArray:
-    """Sum of r over units with the blocks drawn anew, (N_RESAMPLES, n_windows)."""
-    n_blocks = len(session.size)
-    drawn = rng.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=N_RESAMPLES)
-    size = drawn @ session.size
-    sums = [
-        _divided(drawn @ session.along[:, n], np.sqrt(size * (drawn @ session.spread[:, n])))
-        for n in range(len(session.windows))
-    ]
-    return np.array([r.sum(axis=1) for r in sums]).T
-
-
-def _half_maximum_s(mean: FloatArray, centre_s: FloatArray, after: NDArray[np.bool_]) -> float:
-    """When the mean passes half of its peak for the last time before it; NaN without a peak."""
-    peak = int(np.where(after, mean, -np.inf).argmax())
-    half = mean[peak] / 2
-    if not half > 0:
-        return float("nan")
-    below = np.flatnonzero(mean[:peak] < half)
-    if not len(below):
-        return float(centre_s[0])
-    n = below[-1]
-    part = (half - mean[n]) / (mean[n + 1] - mean[n])
-    return float(centre_s[n] + part * (centre_s[n + 1] - centre_s[n]))
+    Their scale is the same in all windows: r itself, whose divisor grows with the code, would bend
+    a sudden onset.
+    """
+    scale = np.sqrt(session.size.sum(axis=0) * session.spread.sum(axis=(0, 1)))
+    return np.asarray(session.along @ _divided(np.ones_like(scale), scale))
 
 
 def _divided(above: FloatArray, below: FloatArray) -> FloatArray:

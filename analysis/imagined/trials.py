@@ -5,7 +5,7 @@ block means out first.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,20 @@ def imagery_trials(
     apart_s = trials["onset_s"].astype(float).groupby(trials["block"]).diff().median()
     lag = float(later_s / apart_s) if apart_s > 0 else 0.5  # one cue a block tells no trend
     return ImageryTrials(item, block, before, during, widths_s, lag)
+
+
+def of_items(trials: ImageryTrials, items: pd.Index) -> ImageryTrials | None:
+    """Trials on which these items were imagined, rows by their old names; None if there is none."""
+    kept = trials.item.isin(items)
+    if not kept.any():
+        return None
+    return replace(
+        trials,
+        item=trials.item[kept],
+        block=trials.block[kept],
+        before=trials.before[kept],
+        during=trials.during[kept],
+    )
 
 
 def without_block_means(values: FloatArray, blocks: NDArray[Any]) -> FloatArray:

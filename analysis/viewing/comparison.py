@@ -2,18 +2,20 @@
 
 Two models that predicted the same left-out pictures are compared by the squared errors that each
 made at each picture, the pictures being what was sampled.  Errors of left-out pictures are not
-independent: each picture helped to predict nearly all the others.  A unit without tuning shows the
-most that this can do: its summed errors are a degenerate U-statistic, whose variance is twice what
-the spread of the errors suggests.  Intervals and nulls are therefore stretched by
-``sqrt(1 + k * tested / fitted)``, 1.45 for ten folds (Nadeau & Bengio 2003,
-doi:10.1023/A:1024068626366).  `benchmarks/rival_models.py` measures what that is worth.  Where two
-models are equal or a unit has no tuning, intervals of 95 % hold 0 in 94 to 100 of 100 data sets
-(not stretched in 73 to 90); where one is better, they hold the mean difference in 98 to 100 with
-500 pictures, and with 100 pictures in 96 to 99, but for what a category adds to an axis: 84.
+independent: each picture helped to predict nearly all the others.  How much that matters depends on
+the unit.  Where one model is better than the other, what the pictures have in common is small; in a
+unit without tuning the errors differ by the noise of the fits alone, and their sum has twice the
+variance that its terms suggest (``1 + k * tested / fitted`` of Nadeau & Bengio 2003,
+doi:10.1023/A:1024068626366: 2.11 for ten folds), more where penalties were chosen by chance too.
+So intervals are stretched by how much of the spread is noise of the fits, which predictions by
+other folds tell: two fits to nine tenths of the pictures share nine tenths of them, so that the
+variance of their difference is a fifth of that of one.  Without such predictions all intervals are
+stretched alike, by 1.45, and are too wide where one model is better.
+`benchmarks/rival_models.md` measures what that is worth.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,15 +23,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.inference import (
-    SAME,
-    benjamini_hochberg,
-    bootstrap_interval,
-    permutation_p,
-    proportion_interval,
-)
+from analysis.inference import SAME, benjamini_hochberg, permutation_p
 from analysis.labels import refuse_doubles, some
 from analysis.prediction import N_FOLDS, centred
+from analysis.resampling import Weighted, drawn_of, interval, mean, median
 from analysis.viewing.matched import why_untested
 from analysis.viewing.models import predicted_values, sorted_rates
 from task.contract.errors import AnalysisError
@@ -92,6 +89,7 @@ def compare_models(
     ceilings: pd.Series | None = None,
     least_ceiling: float = LEAST_CEILING,
     patients: pd.Series | None = None,
+    again: tuple[pd.DataFrame, pd.DataFrame] | None = None,
     n_resamples: int = 1999,
     seed: int = 0,
 ) -> Comparison:
@@ -107,7 +105,9 @@ def compare_models(
         (n_images, n_units), in any order
     ceilings : `analysis.prediction.ceiling` of each unit.  With them only units whose ceiling
         exceeds `least_ceiling` count in the population: a choice that favours no model
-    patients : patient of each unit; given, intervals of the population resample patients
+    patients : of each unit; where there are five, intervals of the population draw them
+    again : the same predictions by other folds (another `seed` of `analysis.viewing.models`), from
+        which intervals learn how far errors hang together
     n_resamples : of pictures, the same for all units, and of units or patients
     seed : of both
 
@@ -116,7 +116,7 @@ def compare_models(
     Comparison
         Intervals of units are percentiles over resampled pictures, the variance of the rates
         resampled with them; p counts how often a resample departs from the difference found by as
-        much as this does from 0; both stretched as said above.
+        much as this does from 0; both stretched as said at the top of this module.
 
     Raises
     ------
@@ -126,29 +126,58 @@ def compare_models(
     """
     table = sorted_rates(rates)
     y, untested = table.to_numpy(), why_untested(table)
-    errors = [(y - predicted_values(table, model)) ** 2 for model in (first, second)]
+    predicted = [predicted_values(table, model) for model in (first, second)]
+    errors = [(y - values) ** 2 for values in predicted]
     gain = errors[1] - errors[0]
     total = (centred(y) ** 2).sum(axis=0)
     total[table.columns.isin(list(untested))] = np.nan
-    low, high, p = _resampled(gain, y, total, n_resamples, seed)
+    stretch = np.full(y.shape[1], STRETCH)
+    if again is not None:
+        other = [predicted_values(table, model) for model in again]
+        stretch = _stretch(gain, np.array(predicted), np.array(other))
+    low, high, p = _resampled(gain, y, total, stretch, n_resamples, seed)
     r2 = [1 - error.sum(axis=0) / total for error in errors]
     columns = {"first": r2[0], "second": r2[1], "difference": gain.sum(axis=0) / total}
     units = pd.DataFrame(columns | {"low": low, "high": high, "p": p}, table.columns)
     units["q"] = benjamini_hochberg(units["p"])
     units = _with_ceilings(units, ceilings, least_ceiling)
-    groups = None if patients is None else _of_units(patients, units.index, "patients")
+    of_one = pd.Series(0, units.index)
+    groups = of_one if patients is None else _of_units(patients, units.index, "patients")
     return Comparison(
         units,
         *_population(units[units["counted"]], groups, n_resamples, seed),
-        "units" if groups is None else "patients",
+        drawn_of(groups),
         untested,
         None if ceilings is None else least_ceiling,
         1 / (1 + n_resamples),
     )
 
 
+def _stretch(gain: FloatArray, predicted: FloatArray, again: FloatArray) -> FloatArray:
+    """By how much intervals of each unit exceed those of independent pictures, (n_units,).
+
+    Parameters
+    ----------
+    gain : squared error of the second less that of the first model, (n_images, n_units)
+    predicted, again : of both models, by two draws of the folds, (2, n_images, n_units)
+    """
+    difference, other = predicted[0] - predicted[1], again[0] - again[1]
+    # Two fits to nine tenths each share nine tenths of their pictures, and so of their error.
+    noise = N_FOLDS / 2 * (difference - other) ** 2
+    apart = difference**2
+    by_noise = np.where(apart > 0, gain**2 * noise / np.where(apart > 0, apart, 1.0), 0.0)
+    plain = (centred(gain) ** 2).sum(axis=0)
+    more = by_noise.sum(axis=0) / np.where(plain > 0, plain, 1.0)
+    return np.asarray(np.sqrt(1 + more))
+
+
 def _resampled(
-    gain: FloatArray, y: FloatArray, total: FloatArray, n_resamples: int, seed: int
+    gain: FloatArray,
+    y: FloatArray,
+    total: FloatArray,
+    stretch: FloatArray,
+    n_resamples: int,
+    seed: int,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Interval over pictures of the gain as a share of the total, and p of none, (n_units,) each.
 
@@ -162,7 +191,7 @@ def _resampled(
         variance = drawn @ d**2 - (drawn @ d) ** 2 / n
         # A unit that answers to a single picture has resamples without it, and no variance there.
         variance[variance <= SAME * total[units]] = np.nan
-        departure = STRETCH * (drawn @ gain[:, units] / variance - at)
+        departure = stretch[units] * (drawn @ gain[:, units] / variance - at)
         low[units], high[units] = at + np.nanquantile(departure, TAILS, axis=0)
         null = np.where(np.isnan(departure), np.inf, np.abs(departure))
         p[units] = permutation_p(np.abs(at), null, exact=False)
@@ -188,24 +217,22 @@ def _with_ceilings(
 
 
 def _population(
-    units: pd.DataFrame, patients: pd.Series | None, n_resamples: int, seed: int
+    units: pd.DataFrame, patients: pd.Series, n_resamples: int, seed: int
 ) -> tuple[Estimate, Estimate, Estimate]:
     """Median difference, the same of the ceiling, and share of units with a positive one."""
 
-    def estimate(values: pd.Series, statistic: Callable[[FloatArray], float]) -> Estimate:
-        if not values.notna().any():
+    def estimate(values: pd.Series, statistic: Weighted) -> Estimate:
+        known = values.dropna()
+        if known.empty:
             return Estimate(math.nan, math.nan, math.nan)
-        low, high = bootstrap_interval(
-            values, statistic, patients, n_resamples=n_resamples, seed=seed
-        )
-        return Estimate(float(statistic(values.dropna().to_numpy())), low, high)
+        found = interval(known, patients, statistic, seed, n_resamples)
+        return Estimate(found.value, found.low, found.high)
 
-    better = (units["difference"] > 0).astype(float)
-    share = estimate(better, np.mean)
-    if patients is None and len(units):
-        share = Estimate(share.value, *proportion_interval(int(better.sum()), len(better)))
-    median = estimate(units["difference"], np.median)
-    return median, estimate(units["difference_of_ceiling"], np.median), share
+    return (
+        estimate(units["difference"], median),
+        estimate(units["difference_of_ceiling"], median),
+        estimate((units["difference"] > 0).astype(float), mean),
+    )
 
 
 def _of_units(known: pd.Series, units: pd.Index, what: str) -> pd.Series:

@@ -133,14 +133,16 @@ def _latency(
 ) -> tuple[int, NDArray[np.int64], float]:
     """Start of the response and those of resampled trials, in bins; p that there is none."""
     rng = np.random.default_rng(seed)
-    pooled = counts.sum(axis=0)[None, :]
-    shuffled = _shuffled(counts, n_shuffles, rng)
-    resampled = _resampled(counts, n_resamples, rng)
-    starts, gains = _best_interval(np.concatenate([pooled, shuffled, resampled]), first)
+    pooled, unasked = counts.sum(axis=0)[None, :], np.zeros(n_resamples, np.int64)
     if not pooled.any():
-        return 0, starts[1 + n_shuffles :], np.nan
-    p = permutation_p(gains[:1], gains[1 : 1 + n_shuffles, None], exact=False)
-    return int(starts[0]), starts[1 + n_shuffles :], float(p[0])
+        return 0, unasked, np.nan
+    shuffled = _shuffled(counts, n_shuffles, rng)
+    starts, gains = _best_interval(np.concatenate([pooled, shuffled]), first)
+    p = float(permutation_p(gains[:1], gains[1:, None], exact=False)[0])
+    if not p <= LEVEL:  # no latency, and so no interval
+        return int(starts[0]), unasked, p
+    resampled, _ = _best_interval(_resampled(counts, n_resamples, rng), first)
+    return int(starts[0]), resampled, p
 
 
 def _shuffled(

@@ -10,8 +10,9 @@ from analysis.axis import binned_tuning, left_out_orthogonal, left_out_projectio
 from analysis.decoding import category_selectivity, decode_categories
 from analysis.findings import Pictures, Tuning, Viewing
 from analysis.inference import LEVEL
-from analysis.shares import by_patient, interval, share
+from analysis.shares import by_patient, interval, middle, share
 from analysis.study import StudyFile
+from analysis.viewing.asked_numbers import asked_numbers, units_asked
 from analysis.viewing.comparison import Comparison
 from task.contract.sessionlog import Kind
 
@@ -21,7 +22,7 @@ N_DECODING_SHUFFLES = 199
 
 
 def viewing_numbers(
-    file: StudyFile, viewing: Viewing, pictures: Pictures, patients: pd.Series
+    file: StudyFile, viewing: Viewing, patients: pd.Series
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Numbers of a pool, and a row for every tested unit.
 
@@ -48,6 +49,7 @@ def viewing_numbers(
         "presentations": sum(len(run.of(Kind.VIEW)) for _, run in viewing.members),
         "units": viewing.rates.shape[1],
         "units_tested": len(units),
+        "untested": [{"unit": unit, "why": why} for unit, why in viewing.untested.items()],
         "window_s": list(file.study.windows.response_s),
         "space": {
             "dims": dims,
@@ -67,8 +69,8 @@ def viewing_numbers(
             "shuffles": file.study.tests.shuffles,
         },
     }
-    if pictures.categories is not None:
-        categories = pictures.categories.loc[viewing.rates.index]
+    if viewing.categories is not None:
+        categories = viewing.categories
         selective = category_selectivity(viewing.rates[units], categories)
         table = table.assign(category_f=selective["f"], category_p=selective["p"])
         table["category_q"] = selective["q"]
@@ -79,7 +81,8 @@ def viewing_numbers(
             "shuffled_p05": _shuffled(viewing.rates[units], categories, file.study.tests.seed),
         }
         numbers["decoding"] = _decoding(viewing.counts, categories, file.study.tests.seed)
-    table = table.join(viewing.profile.units)
+    table = table.join(viewing.profile.units).join(units_asked(viewing.asked))
+    numbers |= asked_numbers(viewing, patients)
     numbers["responses"] = _responses(table, patients)
     numbers["models"] = [_compared(name, found) for name, found in viewing.models.items()]
     numbers["identification"] = _identification(viewing)
@@ -99,9 +102,28 @@ def pictures_table(viewing: Viewing, pictures: Pictures) -> pd.DataFrame:
     """Where every picture lies in object space, and its category."""
     table = viewing.space.coordinates.rename_axis("image").reset_index()
     table.insert(0, "pool", viewing.pool)
-    category = None if pictures.categories is None else pictures.categories.loc[table["image"]]
+    category = None if pictures.categories is None else pictures.categories.reindex(table["image"])
     table.insert(2, "category", "" if category is None else category.to_numpy())
     return table
+
+
+def confusion_table(numbers: Mapping[str, Any]) -> pd.DataFrame:
+    """Pictures of each category by the category that was read; no rows where none was."""
+    decoded = numbers.get("decoding")
+    found = decoded["confusion"] if decoded else {"categories": [], "pictures": []}
+    names = found["categories"]
+    rows = [
+        (numbers["pool"], category, read, pictures)
+        for category, row in zip(names, found["pictures"], strict=True)
+        for read, pictures in zip(names, row, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["pool", "category", "read", "pictures"])
+
+
+def untested_table(viewing: Viewing) -> pd.DataFrame:
+    """Units that are in no test, and why."""
+    rows = [(viewing.pool, unit, why) for unit, why in viewing.untested.items()]
+    return pd.DataFrame(rows, columns=["pool", "unit", "why"])
 
 
 def viewing_summary(
@@ -141,7 +163,11 @@ def _decoding(counts: pd.DataFrame, categories: pd.Series, seed: int) -> dict[st
         "units": decoded.units,
         "right": share(right),
         "by_category": {str(name): share(of) for name, of in groups},
-        "balanced": float(groups.mean().mean()),
+        "balanced": decoded.balanced,
+        "confusion": {
+            "categories": [str(name) for name in decoded.confusion.index],
+            "pictures": decoded.confusion.to_numpy().tolist(),
+        },
         "largest_category": float(categories.value_counts(normalize=True).max()),
         "shuffled_mean": float(decoded.null.mean()),
         "shuffled_most": float(decoded.null.max()),
@@ -152,21 +178,20 @@ def _decoding(counts: pd.DataFrame, categories: pd.Series, seed: int) -> dict[st
 
 def _responses(table: pd.DataFrame, patients: pd.Series) -> dict[str, Any]:
     """When and how units respond; medians of what was measured of them."""
-    responsive = table["responsive_q"] <= LEVEL
-    numbers: dict[str, Any] = {"responsive": share(responsive)}
-    for name, column in (
-        ("latency_ms", table["latency_s"] * 1e3 if "latency_s" in table else None),
-        ("sparseness", table.get("sparseness")),
-        ("reliability", table.get("reliability")),
-    ):
-        known = pd.Series(dtype=float) if column is None else column.dropna().astype(float)
-        numbers[name] = (
-            {"median": float(known.median()), "units": len(known)}
-            | {"interval": interval(known, np.median, patients)}
-            if len(known) > 1
-            else None
-        )
-    return numbers
+    known = {name: table.get(name) for name in ("latency_s", "sparseness", "reliability")}
+    latency_s = known.pop("latency_s")
+    known = {"latency_ms": None if latency_s is None else latency_s * 1e3, **known}
+    return {
+        "responsive": _passed(table, "responsive_q"),
+        "tell_pictures": _passed(table, "pictures_q"),
+        "tell_categories": _passed(table, "category_pictures_q"),
+        **{name: middle(values, patients) for name, values in known.items()},
+    }
+
+
+def _passed(table: pd.DataFrame, column: str) -> dict[str, Any] | None:
+    """Share of units at a false-discovery rate; None where it was not tested."""
+    return share(table[column] <= LEVEL) if column in table else None
 
 
 def _compared(name: str, found: Comparison) -> dict[str, Any]:

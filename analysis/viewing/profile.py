@@ -14,8 +14,13 @@ from numpy.typing import NDArray
 
 from analysis.responses import Window, trial_rates
 from analysis.viewing.latency import latencies
-from analysis.viewing.responsive import responsive_units
-from analysis.viewing.tuning import category_selectivity_by_pictures, reliability, sparseness
+from analysis.viewing.responsive import LEAST_TRIALS, responsive_units
+from analysis.viewing.tuning import (
+    category_selectivity_by_pictures,
+    picture_selectivity,
+    reliability,
+    sparseness,
+)
 from task.contract.errors import AnalysisError
 
 Trains = Mapping[str, NDArray[np.floating]]
@@ -47,7 +52,8 @@ class Profile:
     units : one row per unit: `responsive_p`, `responsive_q`, `responsive_from_s`,
         `responsive_to_s`, `direction`; `latency_s`, `latency_low_s`, `latency_high_s`,
         `latency_share` of its trials used; `reliability_rho` with `_low`, `_high`, and
-        `reliability` of the mean of all trials; `sparseness`; `category_pictures_p`, `_q`,
+        `reliability` of the mean of all trials; `sparseness`; `pictures_p`, `_q`, of telling any
+        pictures apart; `category_pictures_p`, `_q`,
         `category_omega2`, `best_category`.  NaN where a unit cannot be measured
     absent : what could not be measured at all, and why
     """
@@ -100,6 +106,8 @@ def profile(
         rates = trial_rates(shown.spikes, shown.onsets_s, shown.images, window_s)
         tables = []
         for name, measure in _MEASURES.items():
+            if categories is None and measure is _categories:
+                continue
             try:
                 tables.append(measure(shown, rates, categories, seed))
             except AnalysisError as reason:
@@ -111,8 +119,12 @@ def profile(
 def _responsive(
     shown: Shown, rates: pd.DataFrame, categories: pd.Series | None, seed: int
 ) -> pd.DataFrame:
-    groups = None if categories is None else categories.loc[list(shown.images)].tolist()
-    found = responsive_units(shown.spikes, shown.onsets_s, groups, seed=seed).units
+    groups = None if categories is None else categories.loc[list(shown.images)]
+    if groups is not None and groups.value_counts().min() < LEAST_TRIALS:
+        groups = None  # all trials together still are enough
+    found = responsive_units(
+        shown.spikes, shown.onsets_s, None if groups is None else groups.tolist(), seed=seed
+    ).units
     return found[["p", "q", "start_s", "stop_s", "direction"]].rename(
         columns={
             "p": "responsive_p",
@@ -148,11 +160,17 @@ def _sparseness(
     return sparseness(rates.groupby(level=0).mean()).to_frame("sparseness")
 
 
+def _pictures(
+    shown: Shown, rates: pd.DataFrame, categories: pd.Series | None, seed: int
+) -> pd.DataFrame:
+    found = picture_selectivity(rates, shown.blocks, seed=seed)
+    return found[["p", "q"]].rename(columns=lambda name: f"pictures_{name}")
+
+
 def _categories(
     shown: Shown, rates: pd.DataFrame, categories: pd.Series | None, seed: int
 ) -> pd.DataFrame:
-    if categories is None:
-        raise AnalysisError("the study names no categories")
+    assert categories is not None
     found = category_selectivity_by_pictures(rates, categories, shown.blocks, seed=seed)
     return found[["p", "q", "omega2", "best"]].rename(
         columns={
@@ -169,5 +187,6 @@ _MEASURES = {
     "latency": _latency,
     "reliability": _reliability,
     "sparseness": _sparseness,
+    "selectivity": _pictures,
     "categories": _categories,
 }

@@ -18,6 +18,7 @@ from typing import Any
 
 from task.bitmaps import BANNER_DEG, LIGHT, Theme, bitmap, extent, words
 from task.contract.errors import RigError
+from task.placing import Canvas, banner_y_deg, box, has_room
 from task.plan import DeskItem, Item, Screen, SoundItem, TextItem, ToneItem, VisualItem
 from task.rig import PACED
 from task.rigfile import RigFile
@@ -219,16 +220,16 @@ class WindowDisplay:
 
     def _placed_banner(self, text: str) -> Texture:
         line = words(text, BANNER_DEG * self._scale, theme=self._theme)
-        foot = (self._size[1] / 2 - line.height) / self._scale - 0.3
-        return self._texture(text, pixels(line), 0.0, -foot, self._scale)
+        y_deg = banner_y_deg(Canvas(*self._size, self._scale), line.height)
+        return self._texture(text, pixels(line), 0.0, y_deg, self._scale)
 
     def _texture(
         self, what: str, bitmap: Pixels, x_deg: float, y_deg: float, scale: float
     ) -> Texture:
+        canvas = Canvas(*self._size, scale)
         width, height = self._size
-        left = round(width / 2 + x_deg * scale - bitmap.width / 2)
-        bottom = round(height / 2 + y_deg * scale - bitmap.height / 2)
-        if min(left, bottom, width - left - bitmap.width, height - bottom - bitmap.height) < 0:
+        place = box(canvas, x_deg, y_deg, (bitmap.width, bitmap.height))
+        if not has_room(canvas, place):
             raise RigError(
                 f"{what!r} does not fit on the screen of {width / scale:.1f} by"
                 f" {height / scale:.1f} degrees: it is {bitmap.width / scale:.1f} by"
@@ -238,10 +239,10 @@ class WindowDisplay:
         return Texture(
             upload(bitmap),
             bitmap.bytes,
-            left / width * 2 - 1,
-            bottom / height * 2 - 1,
-            (left + bitmap.width) / width * 2 - 1,
-            (bottom + bitmap.height) / height * 2 - 1,
+            place.left / width * 2 - 1,
+            place.bottom / height * 2 - 1,
+            (place.left + place.width) / width * 2 - 1,
+            (place.bottom + place.height) / height * 2 - 1,
         )
 
     # When it is shown -------------------------------------------------------------------

@@ -4,7 +4,6 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from analysis import figures
 from analysis.unit_record import unit_records
@@ -27,7 +26,6 @@ def drawings(day_results):
         "residuals": figures.residuals(day_results),
         "clocks": figures.clocks(day_results.document["alignment"]),
         "r2": figures.left_out_r2(day_results.viewings),
-        "r": figures.imagined_r(day_results.imaginings[0], [unit]),
         "unit": figures.unit(record),
     }
 
@@ -66,15 +64,3 @@ def test_units_without_a_left_out_prediction_are_not_in_the_way(day_results):
     viewing = day_results.viewings[0]
     gap = viewing.fit.r2.where(np.arange(len(viewing.fit.r2)) > 0)
     svg(figures.left_out_r2([replace(viewing, fit=replace(viewing.fit, r2=gap))]))
-
-
-def test_the_observed_mean_of_r_is_drawn_among_what_exchanges_give(day_results):
-    code = day_results.imaginings[0].code
-    for answer in (code.axis, code.orthogonal):
-        ax = Figure().subplots()
-        figures._against_chance(ax, answer)
-        r = answer.units["r"].dropna()
-        expected = r.abs().mean() if answer.two_sided else r.mean()
-        assert ax.get_lines()[0].get_xdata()[0] == pytest.approx(expected)
-        bars = sum(patch.get_height() for patch in ax.patches)
-        assert bars == len(answer.null)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import axis, figures, report
+from analysis import axis, figures, imagery_figures, report
 from analysis.gather import Gathered
 from analysis.space import ObjectSpace
 
@@ -81,8 +81,10 @@ def page(folder):
 def said(monkeypatch):
     """What the page of some results says; figures, which take long, are left out."""
     nothing = figures.Drawing("data:image/png;base64,", "nothing")
-    for name in ("unit", "residuals", "clocks", "left_out_r2", "imagined_r"):
+    for name in ("unit", "residuals", "clocks", "left_out_r2"):
         monkeypatch.setattr(figures, name, lambda *_: nothing)
+    monkeypatch.setattr(imagery_figures, "drawn", lambda *_: {})
+    monkeypatch.setattr(figures, "population", lambda *_: {})
     return lambda results: text_of(report.page(results))
 
 

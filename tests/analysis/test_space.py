@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import zscore
 from sklearn.decomposition import PCA
 
-from analysis.space import default_dims, object_space
+from analysis.space import default_dims, object_space, places_of
 from task.contract.errors import AnalysisError
 
 
@@ -25,6 +25,27 @@ def test_coordinates_are_principal_component_scores(standardise):
     scores = pca.transform(zscore(table) if standardise else table)
     np.testing.assert_allclose(np.abs(space.coordinates), np.abs(scores), atol=1e-9)
     np.testing.assert_allclose(space.explained, pca.explained_variance_ratio_)
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+def test_pictures_that_had_no_part_in_a_space_have_a_place_in_it(standardise):
+    table = features()
+    made, others = table[:20], table[20:]
+    scale = made.std(ddof=0) if standardise else 1.0
+    pca = PCA(4).fit((made - made.mean()) / scale)
+    space = object_space(made, 4, standardise=standardise)
+    placed = places_of(others, space, made, standardise=standardise)
+    expected = pca.transform((others - made.mean()) / scale)
+    np.testing.assert_allclose(np.abs(placed), np.abs(expected), atol=1e-9)
+    again = places_of(made, space, made, standardise=standardise)
+    np.testing.assert_allclose(again, space.at(made.index), atol=1e-9)
+
+
+def test_pictures_with_other_features_have_no_place():
+    table = features()
+    space = object_space(table, 4)
+    with pytest.raises(AnalysisError, match="other features than those it is of"):
+        places_of(table.iloc[:3, 1:], space, table)
 
 
 def test_the_largest_loading_of_every_component_is_positive():

@@ -93,9 +93,7 @@ def test_an_id_goes_before_a_name(pets: Catalog, protocol: ProtocolOf) -> None:
         ),
         (
             "of_group = { animal = 0 }",
-            [
-                "p.toml:6: pictures.of_group.animal: should be greater than 0, not 0"
-            ],
+            ["p.toml:6: pictures.of_group.animal: should be greater than 0, not 0"],
         ),
         (
             'groups = ["animal"]\nof_group = { animal = 1 }',

@@ -122,9 +122,7 @@ def nearest(order: list[int]) -> int:
     return found
 
 
-@given(
-    size=st.integers(6, 30), repeats=st.integers(1, 5), group_run=st.integers(1, 4), seed=seeds
-)
+@given(size=st.integers(6, 30), repeats=st.integers(1, 5), group_run=st.integers(1, 4), seed=seeds)
 def test_an_order_keeps_its_rules_and_every_repeat_its_things(
     size: int, repeats: int, group_run: int, seed: int
 ) -> None:

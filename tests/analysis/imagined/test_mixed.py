@@ -25,7 +25,9 @@ def test_in_a_balanced_design_the_slope_is_the_mean_of_the_units_own_slopes():
     rng = np.random.default_rng(0)
     rates, ratings, blocks, items = session(rng)
     found = mixed_vividness(rated_trials(rates, ratings, blocks, items, "s"))
+    place = pd.Series(np.tile(np.arange(8) - 3.5, 8))
     x = ratings - ratings.groupby(blocks).transform("mean")
+    x -= place * (place * x).groupby(blocks).transform("sum") / (place[:8] ** 2).sum()
     slopes = (rates / rates.std(ddof=0)).mul(x, axis=0).sum() / (x**2).sum()
     expected = scipy.stats.ttest_1samp(slopes, 0)
     interval = expected.confidence_interval(0.95)
@@ -37,6 +39,20 @@ def test_in_a_balanced_design_the_slope_is_the_mean_of_the_units_own_slopes():
     half = found.high - found.slope
     t = scipy.stats.t(11)
     assert found.detectable == pytest.approx(half * (t.ppf(0.975) + t.ppf(0.8)) / t.ppf(0.975))
+
+
+def test_what_moves_all_units_alike_and_lasts_is_no_effect_of_vividness():
+    rng = np.random.default_rng(2)
+    p = []
+    for _ in range(60):
+        rates, ratings, blocks, items = session(rng, slope=0.0, slope_sd=0.0, n_units=8)
+        falling = -np.tile(np.arange(8), 8) / 4
+        rates += (falling + rng.normal(size=64))[:, None]
+        felt = rng.normal(size=64) + falling
+        ratings = pd.Series(np.searchsorted([-2.0, -1.0, 0.0], felt) + 1.0)
+        p.append(mixed_vividness(rated_trials(rates, ratings, blocks, items, "s")).p)
+    assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)
+    assert np.mean(np.array(p) <= 0.5) > 0.2
 
 
 def test_units_that_do_not_differ_get_one_slope_and_it_is_told():

@@ -290,3 +290,23 @@ def test_the_trials_know_the_widths_of_their_windows_and_how_much_later_one_is()
     assert trials.lag == pytest.approx(3 / 6)
     lonely = imagery_trials({"u": np.array([10.5])}, cues[:1], (-1.0, 0.0), (0.0, 5.0))
     assert lonely.lag == 0.5
+
+
+def test_fixed_orders_say_what_tests_of_items_assume():
+    fixed = design_reach(["a", "b"] * 4 + ["a", "c"] * 4, [1] * 8 + [2] * 8, 100)
+    assert fixed.order == (
+        "a straight trend within the block is taken out of the rates in 2 of 2 blocks, so that p of"
+        " items are corrected for it. 'a', 'b', 'c' were cued first in all blocks or in none: there"
+        " item and place in the block are one. Unless the order was drawn, p of items assume that"
+        " what a trend has beyond a straight line is small"
+    )
+    balanced = design_reach(["a", "b"] * 4 + ["b", "a"] * 4, [1] * 8 + [2] * 8, 100)
+    assert balanced.order == (
+        "a straight trend within the block is taken out of the rates in 2 of 2 blocks, so that p of"
+        " items are corrected for it; no item was cued first in all of its blocks, or in none"
+    )
+
+
+def test_where_items_and_places_are_one_no_trend_is_said_to_be_taken_out():
+    order = design_reach(["a", "a", "b", "b"], [1] * 4, 100).order
+    assert order.startswith("a straight trend within the block is taken out of the rates in 0 of 1")

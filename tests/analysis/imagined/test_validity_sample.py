@@ -21,6 +21,13 @@ def test_declared_tests_of_units_err_no_more_often_than_they_say(name, world):
     assert all(np.isfinite(p).mean() > 0.9 for p in found.values())
 
 
+def test_declared_tests_of_ratings_err_no_more_often_than_they_say():
+    job = validity.Job(
+        "P76_1", validity.World(0.5, "saturating"), validity.RATED_TESTS, 600, 6, 0.0, seed=3
+    )
+    assert validity.failures(job, validity.run(job)) == []
+
+
 def test_declared_tests_of_sessions_err_no_more_often_than_they_say():
     job = validity.Job(
         "P80_1", validity.World(0.5, "wandering"), validity.SESSION_TESTS, 120, 10, 0.5, seed=5
@@ -40,7 +47,7 @@ def test_a_test_that_errs_too_often_is_named():
 def test_the_page_lists_every_declared_test_and_none_that_errs_too_often():
     page = PAGE.read_text(encoding="utf-8")
     null = validity.null_session("ours", validity.World(0.0), 10, np.random.default_rng(0))
-    for test in (*validity.UNIT_TESTS, *validity.SESSION_TESTS):
+    for test in (*validity.UNIT_TESTS, *validity.RATED_TESTS, *validity.SESSION_TESTS):
         for name in test(null, 0):
             assert f"### {name[0].upper()}{name[1:]}" in page
     assert "too often**" not in page

@@ -7,7 +7,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.inference import bootstrap_interval
+from analysis.resampling import interval, mean, median
 from analysis.viewing.comparison import STRETCH, compare_models
 from analysis.viewing.models import axis_predictions, category_predictions, left_out_r2
 from task.contract.errors import AnalysisError
@@ -102,23 +102,24 @@ def test_the_population_is_summed_up_over_units(compared):
     found = compare_models(*compared)
     difference = found.units["difference"]
     assert found.difference.value == difference.median()
-    low, high = bootstrap_interval(difference, n_resamples=1999)
-    assert (found.difference.low, found.difference.high) == (low, high)
-    exact = scipy.stats.binomtest(int((difference > 0).sum()), 8).proportion_ci(method="exact")
-    assert found.better[1:] == pytest.approx((exact.low, exact.high))
+    one = pd.Series("a", difference.index)
+    expected = interval(difference, one, median, n_resamples=1999)
+    assert found.difference[1:] == (expected.low, expected.high)
+    assert found.better.value == (difference > 0).mean()
+    assert found.better[1:] == pytest.approx((0.025 ** (1 / 8), 1))  # all of them
     assert found.drawn == "units"
     assert found.smallest_p == 1 / 2000
     assert math.isnan(found.of_ceiling.value)
 
 
-def test_with_patients_known_the_population_is_summed_up_over_patients(compared):
-    patients = pd.Series(list("aabbccdd"), compared[0].columns)
+def test_with_five_patients_the_population_is_summed_up_over_patients(compared):
+    patients = pd.Series(list("aabbcdde"), compared[0].columns)
     found = compare_models(*compared, patients=patients.sample(frac=1, random_state=0))
     difference = found.units["difference"]
-    expected = bootstrap_interval(difference, groups=patients, n_resamples=1999)
-    assert found.difference[1:] == expected
-    better = (difference > 0).astype(float)
-    assert found.better[1:] == bootstrap_interval(better, np.mean, patients, n_resamples=1999)
+    expected = interval(difference, patients, median, n_resamples=1999)
+    assert found.difference[1:] == (expected.low, expected.high)
+    expected = interval((difference > 0).astype(float), patients, mean)
+    assert found.better[1:] == (expected.low, expected.high)
     assert found.drawn == "patients"
 
 
@@ -179,6 +180,30 @@ def test_bad_tables_are_refused(compared):
 
 
 # How often the interval holds the truth, and p is small without a difference ---------------------
+
+
+def test_where_one_model_is_better_intervals_are_hardly_stretched_by_the_noise_of_fits():
+    space, categories = pictures(300, 6)
+    table = rates(space, categories, "axis", 8, mean_hz=5.0)
+    models = axis_predictions(table, space), category_predictions(table, categories)
+    other = axis_predictions(table, space, 1), category_predictions(table, categories, 1)
+    widths = [
+        compare_models(table, *models, again=by).units.eval("high - low") for by in (None, other)
+    ]
+    assert ((widths[1] / widths[0]).between(1 / STRETCH - 1e-9, 1.1 / STRETCH)).all()
+
+
+def test_without_tuning_they_are_stretched_at_least_as_by_theory():
+    space, categories = pictures(100, 12)
+    table = rates(space, categories, "axis", 12, mean_hz=5.0).sample(frac=1, random_state=1)
+    table.index = space.index  # the pictures say nothing any more
+    rng = np.random.default_rng(0)
+    poor = [space + 0.5 * rng.normal(size=space.shape) for _ in range(2)]
+    models, other = ([axis_predictions(table, s, seed) for s in poor] for seed in (0, 1))
+    widths = [
+        compare_models(table, *models, again=by).units.eval("high - low") for by in (None, other)
+    ]
+    assert 1 < (widths[1] / widths[0]).median() < 3
 
 
 def two_poor_embeddings(n_sets, n_units, n_images, seed):
