@@ -195,6 +195,8 @@ def _say_reach(made: Plan) -> None:
     items, blocks = zip(*cues, strict=True)
     reach = design_reach(items, blocks, EXPECTED_UNITS)
     console.print(f"  imagery   {reach.said}")
+    if reach.leaning:  # items that are always cued first, as published
+        console.print(f"  [yellow]note[/]      {reach.order}")
     if not reach.claims:
         console.print(
             "  [yellow]note[/]      too few cues for claims about single units: this session can"
@@ -741,26 +743,33 @@ def figure(
     unit: Annotated[
         str,
         typer.Argument(
-            help="name of the unit, as the report has it; or, of all units of a pool,"
-            " matrix, categories, titration or course"
+            help="name of the unit, as the report has it; or, of all units of a pool, matrix,"
+            " categories, titration or course; or, of a session of imagery, imagery-along,"
+            " imagery-gap, imagery-courses, imagery-matrices or imagery-decoding"
         ),
     ],
     out: Annotated[Path, typer.Option(help="the file to write: .svg, .pdf or .png")],
     pool: Annotated[str | None, typer.Option(help="which pool, if there are several")] = None,
+    session: Annotated[str | None, typer.Option(help="of imagery, if there are several")] = None,
 ) -> None:
     """A figure for a paper: of one unit, or of all."""
+    from analysis.imagery_figures import OF_NUMBERS, write_session_figure
     from analysis.pool_figures import NAMES, write_pool_figure
     from analysis.unit_figure import write_unit_figure
     from analysis.unit_pages import find_unit, open_units
 
     units = open_units(results)
-    record = None if unit in NAMES else units.record(find_unit(units, unit))
+    of_imagery = {f"imagery-{name}": name for name in OF_NUMBERS}
+    of_all = unit in NAMES or unit in of_imagery
+    record = None if of_all else units.record(find_unit(units, unit))
     _can_be_made(out.parent)
     out.parent.mkdir(parents=True, exist_ok=True)
-    if record is None:
+    if record is not None:
+        write_unit_figure(out, record)
+    elif unit in NAMES:
         write_pool_figure(out, units, unit, pool)
     else:
-        write_unit_figure(out, record)
+        write_session_figure(out, units.document, of_imagery[unit], session)
     console.print(f"figure  {out}")
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from typer.testing import CliRunner
 
 from analysis import imagery_course_figure as course_figure
 from analysis import imagery_figures as figures
+from task.cli import app
 from task.contract.errors import UserError
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -122,3 +124,13 @@ def test_what_cannot_be_drawn_is_refused_with_the_reason(day_results, tmp_path):
     with pytest.raises(UserError, match="^there is no session of imagery in these results$"):
         figures.write_session_figure(path, {**document, "imagery": []}, "decoding")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_figure_of_imagery_is_written_by_its_name(unit_folder, tmp_path):
+    out = tmp_path / "o" / "decoding.svg"
+    asked = ["--out", str(out)]
+    done = CliRunner().invoke(app, ["figure", str(unit_folder), "imagery-decoding", *asked])
+    assert done.exit_code == 0, done.output
+    assert out.read_text(encoding="utf-8").startswith("<?xml")
+    done = CliRunner().invoke(app, ["figure", str(unit_folder), "imagery-decodin", *asked])
+    assert str(done.exception).endswith("no tested unit is called 'imagery-decodin'")
