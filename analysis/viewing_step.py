@@ -259,8 +259,8 @@ def _space(
 ) -> tuple[ObjectSpace, pd.DataFrame]:
     """Object space of the pictures shown, and where all others lie in it.
 
-    Of a stimulus set of ours the components are fitted on the whole set, of features from a file on
-    the pictures of the pool; the number of dimensions depends on the pictures shown.
+    Of a stimulus set that the study names the components are fitted on the whole set, else on the
+    pictures of the pool; the number of dimensions depends on the pictures shown.
     """
     spec, features = file.study.space, pictures.features
     missing = shown[~shown.isin(features.index)]
@@ -274,15 +274,15 @@ def _space(
             f"features are missing or infinite for {int(gaps.sum())} of {len(shown)} pictures:"
             f" {some(shown[gaps])}"
         )
-    ours = file.study.features is None
-    fitted = features if ours else features.loc[shown]
+    whole_set = file.study.stimuli is not None
+    fitted = features if whole_set else features.loc[shown]
     dims = spec.dims or default_dims(len(shown))
     whole = object_space(fitted, dims, standardise=spec.standardise)
     known = np.isfinite(features.to_numpy(dtype=float)).all(axis=1)
     others = features[known & ~features.index.isin(shown)]
     unseen = (
         whole.at(others.index)
-        if ours
+        if whole_set
         else places_of(others, whole, fitted, standardise=spec.standardise)
     )
     return ObjectSpace(whole.at(shown), whole.explained), unseen

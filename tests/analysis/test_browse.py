@@ -475,17 +475,26 @@ def test_commands_refuse_what_is_not_there_in_one_sentence(imagery, tmp_path, un
     assert (code, said) == (2, said_so)
 
 
+def _as_from_a_terminal() -> None:
+    """Shells have what runs in the background ignore Ctrl-C, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent another way there")
 def test_ctrl_c_ends_the_server_cleanly(unit_folder):
     line = [sys.executable, "-m", "task", "browse", str(unit_folder), "--no-open"]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          env={**os.environ, "PYTHONUNBUFFERED": "1"}) as process:  # fmt: skip
+                          env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                          preexec_fn=_as_from_a_terminal) as process:  # fmt: skip
         assert process.stdout
         address = process.stdout.readline()
         assert re.search(r"8 units at http://127\.0\.0\.1:\d+/[\w-]{20,}/$", address)
         assert process.stdout.readline() == "Ctrl-C ends it\n"
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, out, err) == (0, "", "")
 
 
