@@ -131,7 +131,11 @@ def mixed_vividness(trials: pd.DataFrame, *, items: bool = False) -> MixedVividn
         return MixedVividness(*nothing, len(table), n_units, fitted=False, said=said)
     slope, error, spread = fit
     blocks = pd.factorize(table["block"])[0]
-    sampled = [(error, n_units - 1), (_error_over_blocks(rate, fixed, blocks), int(blocks.max()))]
+    sampled = [(error, n_units - 1)]
+    if blocks.max() > 0:
+        sampled.append((_error_over_blocks(rate, fixed, blocks), int(blocks.max())))
+    else:
+        told += "; of one block only: the interval is over units alone"
     half = max(e * float(scipy.stats.t.ppf(1 - LEVEL / 2, free)) for e, free in sampled)
     return MixedVividness(
         slope=slope,
@@ -204,9 +208,9 @@ def _fit(
             model = MixedLM(rate, fixed, groups, exog_re=fixed[:, :1], exog_vc=spread)
             # Methods that follow the gradient may stop on the way and call it convergence.
             fit = model.fit(reml=True, method=["powell"])
+            slope, error_of_slope = float(fit.fe_params[1]), float(fit.bse_fe[1])
         except np.linalg.LinAlgError as error:
             return None, str(error)
-    slope, error_of_slope = float(fit.fe_params[1]), float(fit.bse_fe[1])
     if not fit.converged or not (np.isfinite(error_of_slope) and error_of_slope > 0):
         words = sorted({str(w.message).splitlines()[0] for w in caught})
         return None, "; ".join(words) or "no standard error"

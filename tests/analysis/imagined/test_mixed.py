@@ -128,3 +128,11 @@ def test_too_few_units_and_ratings_that_say_nothing_are_refused():
         mixed_vividness(constant)
     with pytest.raises(AnalysisError, match="^mixed model: no column 'block'$"):
         mixed_vividness(constant.drop(columns="block"))
+
+
+def test_with_one_block_the_interval_is_over_units_and_it_is_told():
+    rates, ratings, blocks, items = session(np.random.default_rng(8))
+    one = pd.Series(["b"] * 64)
+    found = mixed_vividness(rated_trials(rates, ratings, one, items, "s"))
+    assert found.said.endswith("of one block only: the interval is over units alone")
+    assert np.isfinite([found.low, found.high, found.p, found.detectable]).all()
