@@ -25,6 +25,7 @@ from task.contract.sessionlog import Kind
 
 Windows = Mapping[str, Window]
 LONGEST_BLANK_S = 1.0
+SAME_S = 0.05  # windows that differ by less are one
 
 
 def imagined_trials(session: Session) -> pd.DataFrame | None:
@@ -35,21 +36,63 @@ def imagined_trials(session: Session) -> pd.DataFrame | None:
     return complete if len(complete) else None
 
 
+def _during(study: Study, trials: pd.DataFrame) -> dict[str, Window]:
+    """Where rates in imagery are counted, relative to the cue: `during_s`, that of most trials; and
+    `during_s, PART` of parts of a session that were cued or imagined for another time."""
+    windows: dict[str, Window] = {}
+    for part in trials["condition"].value_counts().index:
+        of = trials[trials["condition"] == part]
+        delay = float((of["onset_s"] - of["cue_s"]).median())
+        length = float((of["stop_s"] - of["onset_s"]).median())
+        start, stop = study.windows.imagery_s or (0.0, length)
+        window = (delay + start, delay + min(stop, length))
+        usual = windows.setdefault("during_s", window)
+        if max(abs(a - b) for a, b in zip(window, usual, strict=True)) > SAME_S:
+            windows[f"during_s, {part}"] = window
+    return windows
+
+
+def _rates(session: Session, cued: pd.DataFrame, windows: Windows) -> ImageryTrials:
+    """Rates of all cues, each in the window of its part."""
+    own = [windows.get(f"during_s, {part}", windows["during_s"]) for part in cued["condition"]]
+    found = []
+    for window in dict.fromkeys(own):
+        rows = np.array([of == window for of in own])
+        found.append(
+            (rows, imagery_trials(session.spikes_s, cued[rows], windows["before_s"], window))
+        )
+    if len(found) == 1:
+        return found[0][1]
+    order = np.argsort(np.concatenate([np.flatnonzero(rows) for rows, _ in found]))
+    together = {
+        name: pd.concat([getattr(of, name) for _, of in found]).iloc[order].reset_index(drop=True)
+        for name in ("item", "block", "before", "during")
+    }
+    return replace(found[0][1], **together, widths_s=None)
+
+
+def _of_parts(windows: Windows) -> list[str]:
+    """What is said of parts whose windows differ."""
+    return [
+        f"part {name.partition(', ')[2]!r}: imagined for another time, its rates are counted"
+        f" {start:.2f} to {stop:.2f} s after the cue; courses have the window of the other trials"
+        for name, (start, stop) in windows.items()
+        if ", " in name
+    ]
+
+
 def imagery_of_session(file: StudyFile, session: Session, viewings: Sequence[Viewing]) -> Imagining:
     """Rates around the cues of a session, and how they follow what is known from viewing."""
     trials = imagined_trials(session)
     assert trials is not None
     study = file.study
-    onset = trials["onset_s"] - trials["cue_s"]
-    delay, length = float(onset.median()), float((trials["stop_s"] - trials["onset_s"]).median())
-    during = study.windows.imagery_s or (0.0, length)
     blank = min(LONGEST_BLANK_S, float(np.nanquantile(trials["blank_s"], 0.05)))
     windows = {
         "before_s": study.windows.before_cue_s or (-blank, 0.0),
-        "during_s": (delay + during[0], delay + during[1]),
+        **_during(study, trials),
     }
     cued = trials.assign(onset_s=trials["cue_s"])
-    rates = imagery_trials(session.spikes_s, cued, windows["before_s"], windows["during_s"])
+    rates = _rates(session, cued, windows)
     viewing = _viewing_of(rates.during.columns, viewings)
     sorted_here, seed = rates.during.shape[1], study.tests.seed
     if viewing is not None:
@@ -60,6 +103,7 @@ def imagery_of_session(file: StudyFile, session: Session, viewings: Sequence[Vie
     found = reactivation(rates, seed)
     seen = None if viewing is None else _seen(study, viewing, units)
     asked = ask(rates, _cued(study, session, cued, windows, units), seen, found, seed)
+    asked = replace(asked, absent=(*asked.absent, *_of_parts(windows)))
     code = None if viewing is None else _code(rates, viewing, seed)
     cue_s, ratings = (trials[c].reset_index(drop=True) for c in ("cue_s", "rating"))
     return Imagining(

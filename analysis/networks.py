@@ -250,11 +250,33 @@ def _input(network: Network, path: Path) -> Floats:
 def _about(file: NetworkFile) -> str:
     """What the features depend on, besides the pictures, as JSON."""
     digest = hashlib.sha256()
-    with file.path.open("rb") as stream:
-        while part := stream.read(1 << 20):
-            digest.update(part)
+    for path in _files(file):
+        with path.open("rb") as stream:
+            while part := stream.read(1 << 20):
+                digest.update(part)
     settings: Mapping[str, Any] = file.network.model_dump(mode="json", exclude={"file"})
     return json.dumps({**settings, "network_sha256": digest.hexdigest()}, sort_keys=True)
+
+
+def _files(file: NetworkFile) -> list[Path]:
+    """The network's file, and those beside it that hold its weights, if there are any."""
+    import onnx
+    from google.protobuf.message import DecodeError
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    try:
+        model = onnx.load(str(file.path), load_external_data=False)
+    except (DecodeError, OSError, ValueError) as error:
+        raise AnalysisError(f"{file.path}: cannot be read as an ONNX network: {error}") from None
+    outside = {
+        ExternalDataInfo(tensor).location
+        for tensor in model.graph.initializer
+        if uses_external_data(tensor)
+    }
+    paths = [file.path, *(file.path.parent / name for name in sorted(outside))]
+    if absent := [str(path) for path in paths if not path.is_file()]:
+        raise AnalysisError(f"{file.path}: its weights are not there: {', '.join(absent)}")
+    return paths
 
 
 def _read(path: Path, about: str, catalog: Catalog) -> pd.DataFrame | None:

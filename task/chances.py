@@ -21,5 +21,8 @@ class Chances(NamedTuple):
 def chances_of(seed: int, seeds: Seeds) -> Chances:
     """Random numbers of a session's seed, and of those that the protocol gives for some choices."""
     shared = random.Random(seed)
-    own = (seeds.pictures, seeds.order, seeds.questions)
-    return Chances(*(shared if one is None else random.Random(one) for one in own))
+    own = {"pictures": seeds.pictures, "order": seeds.order, "questions": seeds.questions}
+    return Chances(
+        # Equal seeds of two choices must not make one follow from the other.
+        *(shared if one is None else random.Random(f"{name} {one}") for name, one in own.items())
+    )

@@ -99,7 +99,16 @@ class _Names:
 
         A name that means none keeps its place, so that nobody is told of a list that is too short.
         """
-        found = [i for n, name in enumerate(names) for i in self.known((*path, n), name) or [name]]
+        found: list[str] = []
+        named: set[str] = set()  # each by itself, not by a pattern or a group
+        for n, name in enumerate(names):
+            meant = self.known((*path, n), name) or [name]
+            if not self._is_many(name):
+                if meant[0] in named:
+                    what = f"{name!r} is {meant[0]}, which stands here already; name each once"
+                    self._faults.append(((*path, n), what))
+                named.update(meant)
+            found += meant
         return tuple(dict.fromkeys(found))
 
     def single(self, path: KeyPath, name: str) -> str:
@@ -109,9 +118,24 @@ class _Names:
             self._faults.append((path, f"{name!r} means {len(found)} pictures; name one"))
         return found[0] if found else name
 
-    def keys(self, given: Mapping[str, str]) -> dict[str, str]:
+    def pair(self, path: KeyPath, names: tuple[str, str]) -> tuple[str, str]:
+        """Two different pictures."""
+        first, second = (self.single(path, name) for name in names)
+        if first == second:
+            what = f"{first} paired with itself; a block needs two items"
+            self._faults.append((path, what))
+        return first, second
+
+    def keys(self, path: KeyPath, given: Mapping[str, str]) -> dict[str, str]:
         """A table by picture, by ids; keys that mean no picture stay for others to judge."""
-        return {(self._one(name) or [name])[0]: value for name, value in given.items()}
+        found: dict[str, str] = {}
+        for name, value in given.items():
+            picture = (self._one(name) or [name])[0]
+            if picture in found:
+                what = f"is {picture}, which has a row of its own here; give it once"
+                self._faults.append(((*path, name), what))
+            found.setdefault(picture, value)
+        return found
 
     def groups(self, path: KeyPath, names: Iterable[str]) -> None:
         """Find groups that the set does not have."""
@@ -144,6 +168,10 @@ class _Names:
         """Pictures of that id or that name."""
         return [name] if name in self._catalog.pictures else self._called.get(name.casefold(), [])
 
+    def _is_many(self, name: str) -> bool:
+        """Whether a name asks for whatever number of pictures fit."""
+        return ":" in name or any(sign in name for sign in _WILD)
+
     def _several(self, name: str) -> Sequence[str]:
         kind, _, which = name.partition(":")
         pictures = self._catalog.pictures.values()
@@ -166,7 +194,9 @@ class _Names:
             return f"no picture {of} has an id like {name!r}"
         what = "picture or group" if or_groups else "picture"
         known = [*or_groups, *self._catalog.pictures, *self._called]
-        return f"no {what} {name!r} {of}{did_you_mean(name, known)}"
+        if name in self._groups:
+            return f"no {what} {name!r} {of}; for all pictures of that group write 'group:{name}'"
+        return f"no {what} {name!r} {of}{did_you_mean(name.strip(), known)}"
 
 
 def _pictures(of: Pictures, path: KeyPath, names: _Names) -> Pictures:
@@ -212,11 +242,8 @@ def _imagery(of: Imagery, names: _Names) -> Imagery:
     return of.model_copy(
         update={
             "items": names.ids(("imagery", "items"), of.items),
-            "pairs": tuple(
-                (names.single((*_PAIRS, n), first), names.single((*_PAIRS, n), second))
-                for n, (first, second) in enumerate(of.pairs)
-            ),
-            "words": names.keys(of.words),
-            "sounds": names.keys(of.sounds),
+            "pairs": tuple(names.pair((*_PAIRS, n), pair) for n, pair in enumerate(of.pairs)),
+            "words": names.keys(("imagery", "words"), of.words),
+            "sounds": names.keys(("imagery", "sounds"), of.sounds),
         }
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from task import screens
+from task.chances import Chances
 from task.contract.catalog import Catalog
 from task.contract.sessionlog import Kind
 from task.contract.settings import KeyPath, did_you_mean
@@ -22,7 +23,7 @@ _TONES_APART = 1.05  # nearly a semitone: nearer ones not everybody can tell apa
 
 
 def imagery_blocks(
-    protocol: Protocol, catalog: Catalog, rng: random.Random, frames: Frames, faults: Faults
+    protocol: Protocol, catalog: Catalog, chances: Chances, frames: Frames, faults: Faults
 ) -> list[Block]:
     """Practice, and a block for each pair of items.
 
@@ -31,12 +32,12 @@ def imagery_blocks(
     protocol : with ids for pictures
     """
     blocks = _practice(protocol, catalog, frames)
-    pairs = pairs_of(protocol, rng)
+    pairs = pairs_of(protocol, chances.order)
     _check_parts(protocol, len(pairs), faults)
     for number, pair in enumerate(pairs):
         part = part_of(protocol, number)
         own = frames.under(part.path, part.said)
-        blocks.append(_block(part.protocol, catalog, pair, number, rng, own, part.name))
+        blocks.append(_block(part.protocol, catalog, pair, number, chances, own, part.name))
     return blocks
 
 
@@ -45,19 +46,19 @@ def _block(
     catalog: Catalog,
     pair: Pair,
     number: int,
-    rng: random.Random,
+    chances: Chances,
     frames: Frames,
     condition: str,
 ) -> Block:
     task = protocol.imagery
     assert task
     trials = [*opening(protocol, frames, number, protocol.texts.imagery, task.break_s)]
-    for item in shuffled_repeats(pair, task.encode_views, rng):
+    for item in shuffled_repeats(pair, task.encode_views, chances.order):
         trials.append(_encode(protocol, item, frames))
     if task.search_s:
-        trials.append(_search(protocol, rng, frames))
+        trials.append(_search(protocol, chances.questions, frames))
     trials += _before_cues(protocol, catalog, pair, frames)
-    for item in _cued(task, pair, rng):
+    for item in _cued(task, pair, chances.order):
         trials.append(_imagine(protocol, catalog, item, _tone(protocol, pair, item), frames))
     return Block("imagery", tuple(trials), condition=condition)
 

@@ -95,7 +95,7 @@ def read_table(folder: Path, name: str, faults: list[Fault]) -> ItemTable | None
 
 
 def _text(file: Path, faults: list[Fault]) -> tuple[bytes, str | None]:
-    if file.name == MANIFEST:
+    if file.name.casefold() == MANIFEST:
         what = "cannot be called so: a session keeps its picture set's list under this name"
         faults.append(Fault(file, None, "", what))
         return b"", None

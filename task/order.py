@@ -4,10 +4,8 @@ Only `random.Random.random` is used: Python promises its sequence across version
 """
 
 import random
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
 
@@ -69,20 +67,24 @@ class Unorderable(Exception):  # noqa: N818 - turned into a fault by its caller
 
 
 def kept_apart(
-    parts: Sequence[Sequence[_T]],
+    part: Sequence[_T],
     rng: random.Random,
     *,
+    before: Sequence[_T] = (),
+    movable: bool = True,
     apart: int = 0,
     group_of: Mapping[_T, str] | None = None,
     group_run: int | None = None,
 ) -> list[_T]:
-    """An order in parts that each keep what they hold, changed only where it breaks a rule.
+    """The same things, in their order but where it breaks a rule.
 
-    What breaks one changes places with something drawn at random of the same part, wherever that
-    leaves no more places that break one.
+    What breaks one changes places with something drawn at random, wherever that leaves no more
+    places that break one.
 
     Parameters
     ----------
+    before : what has been shown, which stays as it is
+    movable : whether anything may change places
     apart : fewest other things between two showings of one
     group_of, group_run : most of one group in a row
 
@@ -91,71 +93,79 @@ def kept_apart(
     Unorderable
         If no such order is found.
     """
-    order = [thing for part in parts for thing in part]
-    ends = list(accumulate(len(part) for part in parts))
-    rules = _Rules(order, apart, group_of, group_run)
-    wrong = rules.broken(range(len(order)))
-    for _ in range(_PATIENCE * len(order)):
+    first = len(before)
+    rules = _Rules([*before, *part], apart, group_of or {}, group_run)
+    wrong = dict.fromkeys(rules.broken(range(first, first + len(part))))
+    for _ in range(_PATIENCE * len(part) if movable else 0):
         if not wrong:
             break
-        here = sorted(wrong)[int(rng.random() * len(wrong))]
-        part = bisect_right(ends, here)
-        there = ends[part] - 1 - int(rng.random() * len(parts[part]))
-        near = rules.near(here) | rules.near(there)
-        before = wrong & near
-        order[here], order[there] = order[there], order[here]
-        now = rules.broken(near)
-        if len(now) <= len(before):
-            wrong = (wrong - near) | now
+        here = list(wrong)[int(rng.random() * len(wrong))]
+        there = first + int(rng.random() * len(part))
+        near = rules.near(here, there)
+        were = sum(place in wrong for place in near)
+        rules.swap(here, there)
+        near = sorted({*near, *rules.near(here, there)})
+        now = [place for place in rules.broken(near) if place >= first]
+        if len(now) <= were:
+            for place in near:
+                wrong.pop(place, None)
+            wrong.update(dict.fromkeys(now))
         else:
-            order[here], order[there] = order[there], order[here]
+            rules.swap(here, there)
     if wrong:
         raise Unorderable(len(wrong))
-    return order
+    return rules.order[first:]
 
 
 _PATIENCE = 20  # changes tried for each place
 
 
-class _Rules:
-    """Which places of an order break a rule; the order may change under it."""
+class _Rules(Generic[_T]):
+    """An order, and which of its places break a rule with what comes before them."""
 
     def __init__(
-        self,
-        order: Sequence[_T],
-        apart: int,
-        group_of: Mapping[_T, str] | None,
-        group_run: int | None,
+        self, order: list[_T], apart: int, group_of: Mapping[_T, str], group_run: int | None
     ) -> None:
-        self._order, self._apart = order, apart
-        self._group_of, self._run = group_of or {}, group_run
+        self.order, self._apart, self._group_of, self._run = order, apart, group_of, group_run
+        self._places: dict[_T, list[int]] = {}
+        for place, thing in enumerate(order):
+            self._places.setdefault(thing, []).append(place)
 
-    def near(self, place: int) -> set[int]:
-        """Places whose rules a change at one may break or mend."""
-        reach = max(self._apart, self._run or 0)
-        return set(range(max(0, place - reach), min(len(self._order), place + reach + 1)))
+    def swap(self, here: int, there: int) -> None:
+        """Let two places change what they hold."""
+        order, places = self.order, self._places
+        if order[here] == order[there]:
+            return
+        for old, new in ((here, there), (there, here)):
+            places[order[old]].remove(old)
+            places[order[old]].append(new)
+        order[here], order[there] = order[there], order[here]
 
-    def broken(self, places: Iterable[int]) -> set[int]:
-        """Those of some places that break a rule with what comes before them."""
-        return {place for place in places if self._repeats(place) or self._runs(place)}
+    def near(self, *places: int) -> list[int]:
+        """Places whose rules depend on what some places hold, in order."""
+        run = self._run or 0
+        reached = {at for place in places for at in range(place, place + run + 1)}
+        reached |= {at for place in places for at in self._places[self.order[place]]}
+        return sorted(at for at in reached if at < len(self.order))
+
+    def broken(self, places: Iterable[int]) -> list[int]:
+        """Those of some places that break a rule."""
+        return [place for place in places if self._repeats(place) or self._runs(place)]
 
     def _repeats(self, place: int) -> bool:
-        return self._order[place] in self._order[max(0, place - self._apart) : place]
+        return any(0 < place - at <= self._apart for at in self._places[self.order[place]])
 
     def _runs(self, place: int) -> bool:
         if self._run is None or place < self._run:
             return False
-        run = self._order[place - self._run : place + 1]
+        run = self.order[place - self._run : place + 1]
         return len({self._group_of[thing] for thing in run}) == 1
 
 
-def blocked(
-    things: Sequence[_T], repeats: int, rng: random.Random, group_of: Mapping[_T, str]
-) -> list[list[_T]]:
-    """Group after group in every repeat, groups and what is in them in fresh random orders."""
+def blocked(things: Sequence[_T], rng: random.Random, group_of: Mapping[_T, str]) -> list[list[_T]]:
+    """Group after group, groups and what is in them in random orders."""
     groups = list(dict.fromkeys(group_of[thing] for thing in things))
     return [
         shuffled([thing for thing in things if group_of[thing] == group], rng)
-        for _ in range(repeats)
         for group in shuffled(groups, rng)
     ]

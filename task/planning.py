@@ -18,7 +18,7 @@ from task.flicker import check_flashes
 from task.frames import Frames
 from task.imagining import check_cues, imagery_blocks
 from task.plan import Block, PictureItem, Plan
-from task.protocol import Faults, Pictures, Protocol, ProtocolFile
+from task.protocol import Faults, Imagery, Pictures, Protocol, ProtocolFile
 from task.published import warning
 from task.screening import at_their_quickest, parts_of, screening_blocks
 from task.screens import scale_in, scaled
@@ -103,7 +103,7 @@ def make_plan(
         task = screening_blocks(protocol, catalog, chances, frames, at_once, faults)
     elif protocol.imagery:
         check_cues(protocol, catalog, faults)
-        task = imagery_blocks(protocol, catalog, chances.order, frames, faults)
+        task = imagery_blocks(protocol, catalog, chances, frames, faults)
     _check_practice(protocol, catalog, faults)
     blocks = [*before(protocol, frames), *task, *after(protocol, frames)]
     smaller = scale_in(room_deg) if room_deg else 1.0
@@ -131,6 +131,7 @@ def make_plan(
         announced=announced,
         warnings=(
             *_warnings(protocol, codes),
+            *_warnings_of_parts(task),
             *_warnings_of_answers(blocks),
             *_warnings_of_size(smaller, room_deg),
         ),
@@ -215,19 +216,46 @@ def _check_practice(protocol: Protocol, catalog: Catalog, faults: Faults) -> Non
         )
 
 
+def _variants(task: Imagery) -> Iterator[tuple[str, Imagery]]:
+    """What holds in all blocks, and in those of every part; and of which it is said."""
+    yield "", task
+    for part in task.part:
+        said = {key: value for key, value in part if value is not None}
+        yield f" in part {part.name!r}", task.model_copy(update=said)
+
+
+def _warnings_of_parts(blocks: Sequence[Block]) -> list[str]:
+    """Items that are imagined under one condition only, where there are several."""
+    cued: dict[str, dict[str, None]] = {}
+    for block in blocks:
+        for trial in block.trials:
+            if trial.kind is Kind.IMAGINE and trial.item:
+                cued.setdefault(block.condition, {})[trial.item] = None
+    said = []
+    for condition, items in cued.items() if len(cued) > 1 else ():
+        others = {i for other, these in cued.items() if other != condition for i in these}
+        if condition and (alone := [i for i in items if i not in others]):
+            said.append(
+                f"{', '.join(alone)}: imagined in part {condition!r} only; what differs between"
+                " parts cannot be told there from what differs between items"
+            )
+    return said
+
+
 def _warnings(protocol: Protocol, codes: Mapping[str, int]) -> list[str]:
     task, texts = protocol.imagery, protocol.texts
     said = [warning(task.design)] if task and task.design else []
-    if task and task.eyes_closed and task.rating_s and task.after_s < _SOONEST_NEXT_CUE_S:
-        said.append(
-            "eyes closed, with a rating after each: the patient opens the eyes to rate and must"
-            f" close them again; make imagery.after_s at least {_SOONEST_NEXT_CUE_S:g}, or"
-            " rating_s 0"
-        )
+    closed = [(of, own) for of, own in _variants(task) if own.eyes_closed] if task else []
+    said += [
+        f"eyes closed{of}, with a rating after each: the patient opens the eyes to rate and must"
+        f" close them again; make imagery.after_s at least {_SOONEST_NEXT_CUE_S:g}, or rating_s 0"
+        for of, own in closed
+        if own.rating_s and own.after_s < _SOONEST_NEXT_CUE_S
+    ]
     if texts.instructions and not texts.text_s:
         said.append("texts.text_s = 0: the pages of instructions are left out")
     rest = protocol.rest
     rests_closed = rest.eyes == "closed" and (rest.before_s or rest.after_s)
-    if not texts.text_s and (rests_closed or (task and task.eyes_closed)):
+    if not texts.text_s and (rests_closed or closed):
         said.append("texts.text_s = 0: no page tells the patient to close the eyes; say it aloud")
     return said + warnings_of(codes)

@@ -5,7 +5,8 @@ Units are part of the name: `_s` seconds, `_deg` degrees of visual angle.  Every
 study's (doi:10.1126/science.adt8343) where the study's value is known.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, get_args
@@ -50,6 +51,12 @@ def _each_once(given: tuple[str, ...]) -> tuple[str, ...]:
     return given
 
 
+def _some(given: tuple[str, ...]) -> tuple[str, ...]:
+    if not given:
+        raise ValueError("is empty; leave it out for all pictures")
+    return given
+
+
 def _numbers_once(given: tuple[int, ...]) -> tuple[int, ...]:
     _each_once(tuple(map(str, given)))
     return given
@@ -68,6 +75,7 @@ def _written(words: str) -> str:
 
 
 Seconds = Annotated[float, Field(gt=0, le=600)]
+Shown = Annotated[float, Field(gt=0, le=30)]  # longer, and it was meant as milliseconds
 SecondsOrNone = Annotated[float, Field(ge=0, le=600)]
 Count = Annotated[int, Field(ge=1, le=50)]
 Apart = Annotated[int, Field(ge=0, le=1000)]
@@ -123,7 +131,9 @@ PublishedDesign = Annotated[
 class Pictures(Table):
     """Which pictures of the set are shown; all of them if nothing is said."""
 
-    groups: tuple[str, ...] = Field((), description="only these groups of the set")
+    groups: Annotated[tuple[str, ...], AfterValidator(_some)] = Field(
+        (), description="only these groups of the set"
+    )
     per_group: PositiveInt | None = Field(
         None, description="at most this many of each group, drawn at random with the seed"
     )
@@ -132,7 +142,7 @@ class Pictures(Table):
         description="so many of each of these groups, drawn at random with the seed, and none of"
         " others: { face = 20, animal = 10 }",
     )
-    ids: NamesOrTable = Field(
+    ids: Annotated[NamesOrTable, AfterValidator(_some)] = Field(
         (),
         description="exactly these pictures: by id, by name, by pattern (face_*), group:face,"
         " tag:indoor; or the name of a table beside the protocol, with a column id",
@@ -205,8 +215,8 @@ class ScreeningPart(Table):
     name: Name = Field(description="its name in the log and in results")
     pictures: Pictures | None = Field(None, description="which pictures are shown in it")
     repeats: Count | None = Field(None, description="showings of each picture")
-    image_s: Seconds | None = Field(None, description="picture on screen, seconds")
-    blank_s: Seconds | None = Field(None, description="empty screen after each picture, seconds")
+    image_s: Shown | None = Field(None, description="picture on screen, seconds")
+    blank_s: Shown | None = Field(None, description="empty screen after each picture, seconds")
     order: Order | None = Field(None, description="in which order they come")
     apart: Apart | None = Field(None, description="fewest others between showings of one picture")
     group_run: PositiveInt | None = Field(None, description="most pictures of one group in a row")
@@ -218,8 +228,8 @@ class Screening(Table):
     repeats: Count = Field(
         4, description="showings of each picture, each repeat in a fresh random order"
     )
-    image_s: Seconds = Field(0.2667, description="picture on screen, seconds")
-    blank_s: Seconds = Field(0.1333, description="empty screen after each picture, seconds")
+    image_s: Shown = Field(0.2667, description="picture on screen, seconds")
+    blank_s: Shown = Field(0.1333, description="empty screen after each picture, seconds")
     order: Order = Field(
         "random",
         description="random, anew for each repeat; fixed: as they are listed; blocked: group after"
@@ -247,21 +257,21 @@ class ImageryPart(Table):
     """Blocks of an imagery session that differ; what it does not say is as under [imagery]."""
 
     name: Name = Field(description="its name in the log and in results")
-    blocks: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(_numbers_once)]
+    blocks: Annotated[
+        tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(_numbers_once)
+    ] = Field(description="numbers of the blocks, from 1")
     cue: Cues | None = Field(None, description="what tells which item to imagine")
     cue_order: CueOrder | None = Field(None, description="in which order the two items are cued")
     eyes_closed: bool | None = Field(None, description="imagine with eyes closed")
     encode_views: Count | None = Field(None, description="views of each item before it is imagined")
-    encode_s: Seconds | None = Field(None, description="picture on screen in these views, seconds")
-    encode_blank_s: Seconds | None = Field(
-        None, description="empty screen after each view, seconds"
-    )
+    encode_s: Shown | None = Field(None, description="picture on screen in these views, seconds")
+    encode_blank_s: Shown | None = Field(None, description="empty screen after each view, seconds")
     search_s: SecondsOrNone | None = Field(None, description="visual search, seconds; 0 for none")
     baseline_s: Seconds | None = Field(
         None, description="empty screen before the first cue, seconds"
     )
     cues_per_item: Count | None = Field(None, description="times each item is imagined in a block")
-    cue_s: Seconds | None = Field(None, description="cue screen, seconds")
+    cue_s: Shown | None = Field(None, description="cue screen, seconds")
     imagine_s: Seconds | None = Field(None, description="blank screen to imagine on, seconds")
     after_s: Seconds | None = Field(None, description="empty screen after imagining, seconds")
     rating_s: SecondsOrNone | None = Field(
@@ -320,14 +330,14 @@ class Imagery(Table):
         description="imagine with eyes closed: cues must sound, tones begin and end each imagery",
     )
     encode_views: Count = Field(4, description="views of each item before it is imagined")
-    encode_s: Seconds = Field(1.5, description="picture on screen in these views, seconds")
-    encode_blank_s: Seconds = Field(0.5, description="empty screen after each view, seconds")
+    encode_s: Shown = Field(1.5, description="picture on screen in these views, seconds")
+    encode_blank_s: Shown = Field(0.5, description="empty screen after each view, seconds")
     search_s: SecondsOrNone = Field(
         30.0, description="visual search between seeing and imagining, seconds; 0 for none"
     )
     baseline_s: Seconds = Field(5.0, description="empty screen before the first cue, seconds")
     cues_per_item: Count = Field(4, description="times each item is imagined in a block")
-    cue_s: Seconds = Field(1.0, description="cue screen, seconds")
+    cue_s: Shown = Field(1.0, description="cue screen, seconds")
     imagine_s: Seconds = Field(5.0, description="blank screen to imagine on, seconds")
     after_s: Seconds = Field(0.5, description="empty screen after imagining, seconds")
     rating_s: SecondsOrNone = Field(
@@ -570,16 +580,26 @@ def read_protocol(path: Path) -> ProtocolFile:
     return ProtocolFile(whole, protocol, tables)
 
 
-_LISTS: tuple[tuple[str, str], ...] = (
-    ("pictures", "ids"),
-    ("pictures", "exclude"),
-    ("imagery", "items"),
-)
+_ITEMS: KeyPath = ("imagery", "items")
+
+
+def _lists(values: Mapping[str, Any]) -> Iterator[KeyPath]:
+    """Where a table may stand in place of a list."""
+    yield _ITEMS
+    parts = _value(values, ("screening", "part"))
+    places: list[KeyPath] = [("pictures",)]
+    places += [
+        ("screening", "part", n, "pictures")
+        for n in range(len(parts) if isinstance(parts, list) else 0)
+    ]
+    for place in places:
+        yield (*place, "ids")
+        yield (*place, "exclude")
 
 
 def _tables(source: Settings, faults: list[Fault]) -> Iterator[tuple[KeyPath, ItemTable]]:
     """The tables that stand in place of lists, by where they stand."""
-    for path in _LISTS:
+    for path in _lists(source.values):
         name = _value(source.values, path)
         if not is_table(name):
             continue
@@ -596,16 +616,15 @@ def _with_tables(
     source: Settings, tables: Mapping[KeyPath, ItemTable], faults: list[Fault]
 ) -> dict[str, Any]:
     """The values of a protocol with lists instead of tables, and the cues that these give."""
-    values = dict(source.values)
-    for path in _LISTS:
-        if is_table(_value(source.values, path)):
-            table = tables.get(path)
-            here, key = path
+    values: dict[str, Any] = deepcopy(dict(source.values))
+    for path in _lists(source.values):
+        name = _value(source.values, path)
+        if is_table(name):
             # A table that could not be read has said so: its name holds the place of its list.
-            ids = list(table.ids) if table else [_value(source.values, path)]
-            values[here] = {**values[here], key: ids}
-            if path == ("imagery", "items") and table:
-                values[here] |= _with_cues(source, values[here], table, faults)
+            table, around = tables.get(path), _value(values, path[:-1])
+            around[path[-1]] = list(table.ids) if table else [name]
+            if path == _ITEMS and table:
+                around |= _with_cues(source, around, table, faults)
     return values
 
 
@@ -626,7 +645,10 @@ def _with_cues(
     return both
 
 
-def _value(values: Any, path: Sequence[str]) -> Any:
+def _value(values: Any, path: KeyPath) -> Any:
     for key in path:
-        values = values.get(key) if isinstance(values, dict) else None
+        if isinstance(key, int):
+            values = values[key] if isinstance(values, list) else None
+        else:
+            values = values.get(key) if isinstance(values, dict) else None
     return values

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise, product
@@ -14,13 +14,13 @@ from task.contract.catalog import Catalog
 from task.contract.sessionlog import Kind
 from task.contract.settings import KeyPath
 from task.frames import Frames
-from task.order import Unorderable, blocked, kept_apart, shuffled_repeats
+from task.order import Unorderable, blocked, kept_apart, shuffled, shuffled_repeats
 from task.plan import Block, Step, Trial
 from task.protocol import CatchQuestion, Faults, Protocol, Screening
 from task.trials import opening, practised
 
 Asked = tuple[CatchQuestion, str]  # and its right answer
-_TRIES = 100  # of orders of groups
+_TRIES = 30  # of the order of a repeat
 _ENOUGH = 30  # repeats of a step or two to fill more than a second
 
 
@@ -40,7 +40,7 @@ def screening_blocks(
     at_once : most pictures that a block may need at the same time; longer blocks are cut evenly
     """
     parts = parts_of(protocol)
-    orders = [_order_of(part, catalog, chances, faults) for part in parts]
+    orders = _orders(parts, catalog, chances, faults)
     asking = _Asking(protocol, catalog, chances.questions)
     blocks = _practice(protocol, catalog, frames)
     started = 0
@@ -99,48 +99,102 @@ def parts_of(protocol: Protocol) -> list[Part]:
     return parts
 
 
-def _order_of(part: Part, catalog: Catalog, chances: Chances, faults: Faults) -> list[str]:
-    """All showings of a part, by its rules; where these cannot be kept, faults and no rules."""
-    task, rng, chosen = part.task, chances.order, part.protocol.pictures
-    pool = pool_of(chosen, catalog)
-    pictures = drawn(chosen, part.pictures, catalog, pool, chances.pictures, faults)
-    group_of = {i: catalog.pictures[i].group for i in pictures}
+def _orders(
+    parts: Sequence[Part], catalog: Catalog, chances: Chances, faults: Faults
+) -> list[list[str]]:
+    """All showings, part by part; parts with one choice of pictures show the same ones."""
+    chosen: dict[KeyPath, list[str]] = {}
+    orders: list[list[str]] = []
+    for part in parts:
+        if part.pictures not in chosen:
+            pictures = part.protocol.pictures
+            pool = pool_of(pictures, catalog)
+            rng = chances.pictures
+            chosen[part.pictures] = drawn(pictures, part.pictures, catalog, pool, rng, faults)
+        before = [picture for order in orders for picture in order]
+        orders.append(
+            _order_of(part, chosen[part.pictures], before, catalog, chances.order, faults)
+        )
+    return orders
+
+
+def _order_of(
+    part: Part,
+    pictures: Sequence[str],
+    before: Sequence[str],
+    catalog: Catalog,
+    rng: random.Random,
+    faults: Faults,
+) -> list[str]:
+    """All showings of a part, by its rules; where these cannot be kept, faults and no rules.
+
+    Parameters
+    ----------
+    before : what earlier parts have shown
+    """
+    task = part.task
+    group_of = {i: catalog.pictures[i].group for i in (*before, *pictures)}
     wrong = list(_impossible(task, pictures, group_of))
     if not wrong:
         try:
-            return _by_rules(task, pictures, rng, group_of)
+            return _by_rules(task, pictures, before, rng, group_of)
         except Unorderable as best:
             key = "group_run" if task.group_run else "apart"
-            what = f"no order keeps it: the best breaks it in {best} places; loosen it"
+            what = f"no order was found that keeps it: at best {best} places break it; loosen it"
             wrong.append((key, what))
     faults += [(part.at(key), what) for key, what in wrong]
     return list(pictures)
 
 
 def _by_rules(
-    task: Screening, pictures: Sequence[str], rng: random.Random, group_of: Mapping[str, str]
+    task: Screening,
+    pictures: Sequence[str],
+    before: Sequence[str],
+    rng: random.Random,
+    group_of: Mapping[str, str],
 ) -> list[str]:
-    """All showings, in an order that keeps the rules.
+    """All showings, repeat by repeat, in an order that keeps the rules.
 
     Raises
     ------
     Unorderable
         If none is found.
     """
-    kept = partial(kept_apart, rng=rng, group_of=group_of, group_run=task.group_run)
     apart = task.apart if len(pictures) > 1 else 0
-    if task.order == "fixed":  # nothing may change places
-        return kept([[picture] for _ in range(task.repeats) for picture in pictures], apart=apart)
-    if task.order == "random":
-        order = shuffled_repeats(pictures, task.repeats, rng)
-        size = len(pictures) or 1
-        return kept([order[n : n + size] for n in range(0, len(order), size)], apart=apart)
-    for _ in range(_TRIES):
+    kept = partial(kept_apart, rng=rng, apart=apart, group_of=group_of, group_run=task.group_run)
+    shown = list(before)
+    fresh = shuffled_repeats(pictures, task.repeats, rng) if task.order == "random" else []
+    for repeat in range(task.repeats):
+        drawn_now = fresh[repeat * len(pictures) : (repeat + 1) * len(pictures)]
+        shown += _repeat(task, pictures, drawn_now, shown, kept, rng, group_of)
+    return shown[len(before) :]
+
+
+def _repeat(
+    task: Screening,
+    pictures: Sequence[str],
+    fresh: Sequence[str],
+    shown: list[str],
+    kept: Callable[..., list[str]],
+    rng: random.Random,
+    group_of: Mapping[str, str],
+) -> list[str]:
+    """One repeat after what was shown; drawn anew as often as may help."""
+    if task.order == "fixed":
+        return kept(pictures, before=shown, movable=False)
+    for left in reversed(range(_TRIES)):
         try:
-            return kept(blocked(pictures, task.repeats, rng, group_of), apart=apart)
-        except Unorderable as best:
-            found = best
-    raise found
+            if task.order == "random":
+                return kept(fresh, before=shown)
+            order: list[str] = []
+            for group in blocked(pictures, rng, group_of):
+                order += kept(group, before=[*shown, *order])
+            return order
+        except Unorderable:
+            if not left:
+                raise
+            fresh = shuffled(pictures, rng)
+    raise AssertionError("never reached")
 
 
 def _impossible(

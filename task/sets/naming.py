@@ -76,7 +76,8 @@ def groups_of(files: Sequence[str], fallback: str) -> list[str]:
 
     Where all lie in one folder, that is the group of all; where they lie in none, `fallback` is.
     """
-    folders = [PurePosixPath(file).parts[:-1] for file in files]
+    # As people type them: archives made on macOS have accents apart from their letters.
+    folders = [PurePosixPath(unicodedata.normalize("NFC", file)).parts[:-1] for file in files]
     shared = 0
     while len({parts[: shared + 1] for parts in folders}) == 1 and all(
         len(parts) > shared for parts in folders

@@ -83,6 +83,7 @@ def test_an_id_goes_before_a_name(pets: Catalog, protocol: ProtocolOf) -> None:
             'ids = ["dog", "dog"]',
             ["p.toml:6: pictures.ids: dog named twice; name each once"],
         ),
+        ("ids = []", ["p.toml:6: pictures.ids: is empty; leave it out for all pictures"]),
         (
             "of_group = { animal = 9, plant = 2, thingy = 1 }",
             [
@@ -133,6 +134,34 @@ def test_so_many_of_each_group_are_shown(
     plan = plan_of(f"[screening]\n[pictures]\nof_group = {{ {numbers} }}\n", seed=seed)
     shown = Counter(pets.pictures[i].group for i in plan.picture_ids)  # type: ignore[attr-defined]
     assert shown == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '[screening]\n[pictures]\nids = ["dog", "Dog"]\n',
+            "p.toml:6: pictures.ids[2]: 'Dog' is dog, which stands here already; name each once",
+        ),
+        (
+            '[screening]\n[pictures]\nids = ["animal", "dog"]\n',
+            "p.toml:6: pictures.ids[1]: no picture 'animal' in set 'pets'; for all pictures of"
+            " that group write 'group:animal'",
+        ),
+        (
+            '[imagery]\nitems = ["dog", "cat", "owl", "oak", "key", "hat"]\n[imagery.words]\n'
+            'dog = "hound"\nDog = "pup"\n',
+            "p.toml:8: imagery.words.Dog: is dog, which has a row of its own here; give it once",
+        ),
+    ],
+)
+def test_one_picture_by_two_names_is_told(text: str, message: str, faults_of: FaultsOf) -> None:
+    assert faults_of(text) == [message]
+
+
+def test_a_pattern_may_hold_what_is_named_besides(pets: Catalog, protocol: ProtocolOf) -> None:
+    asked = protocol('[screening]\n[pictures]\nids = ["dog", "d*", "group:animal"]\n')
+    assert chosen(asked, pets) == list(PETS["animal"])
 
 
 def test_questions_may_name_pictures_in_every_way(pets: Catalog, protocol: ProtocolOf) -> None:

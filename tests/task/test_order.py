@@ -127,11 +127,14 @@ def test_an_order_keeps_its_rules_and_every_repeat_its_things(
     size: int, repeats: int, group_run: int, seed: int
 ) -> None:
     rng = random.Random(seed)
-    parts = [shuffled(range(size), rng) for _ in range(repeats)]
-    apart = size // 3
-    order = kept_apart(parts, rng, apart=apart, group_of=GROUPS, group_run=group_run)
+    order: list[int] = []
+    for _ in range(repeats):
+        fresh = shuffled(range(size), rng)
+        order += kept_apart(
+            fresh, rng, before=order, apart=size // 3, group_of=GROUPS, group_run=group_run
+        )
     assert runs_of(order) <= group_run
-    assert nearest(order) >= apart
+    assert nearest(order) >= size // 3
     for n in range(repeats):
         assert sorted(order[n * size : (n + 1) * size]) == list(range(size))
 
@@ -140,16 +143,33 @@ def test_an_order_keeps_its_rules_and_every_repeat_its_things(
 def test_an_order_that_breaks_no_rule_stays_as_it_is(parts: list[list[int]], seed: int) -> None:
     order = [thing for part in parts for thing in part]
     rng = random.Random(seed)
-    again = kept_apart(parts, rng, apart=nearest(order), group_of=GROUPS, group_run=runs_of(order))
-    assert again == order
+    rules = {"apart": nearest(order), "group_run": runs_of(order)}
+    again = kept_apart(order[8:], rng, before=order[:8], group_of=GROUPS, **rules)
+    assert again == order[8:]
     assert rng.random() == random.Random(seed).random()
+
+
+def test_what_may_not_move_is_only_judged() -> None:
+    rng = random.Random(1)
+    assert kept_apart("abc", rng, before="c", movable=False, apart=2) == ["a", "b", "c"]
+    with pytest.raises(Unorderable):
+        kept_apart("abc", rng, before="c", movable=False, apart=3)
+    assert rng.random() == random.Random(1).random()
+
+
+def test_many_others_between_two_showings_are_found_soon() -> None:
+    rng = random.Random(2)
+    order: list[int] = []
+    for _ in range(3):
+        order += kept_apart(shuffled(range(200), rng), rng, before=order, apart=120)
+    assert nearest(order) >= 120
 
 
 def test_every_order_that_keeps_a_rule_is_found_about_as_often() -> None:
     rng = random.Random(3)
     kept = [p for p in permutations(range(6)) if runs_of(list(p)) == 1]
     counts = Counter(
-        tuple(kept_apart([shuffled(range(6), rng)], rng, group_of=GROUPS, group_run=1))
+        tuple(kept_apart(shuffled(range(6), rng), rng, group_of=GROUPS, group_run=1))
         for _ in range(100 * len(kept))
     )
     assert set(counts) == set(kept)
@@ -158,23 +178,20 @@ def test_every_order_that_keeps_a_rule_is_found_about_as_often() -> None:
 
 def test_rules_that_no_order_keeps_are_given_up() -> None:
     with pytest.raises(Unorderable) as best:
-        kept_apart([[0, 3, 6, 1]], random.Random(1), group_of=GROUPS, group_run=1)
+        kept_apart([0, 3, 6, 1], random.Random(1), group_of=GROUPS, group_run=1)
     assert str(best.value) == "1"
 
 
-@given(st.integers(3, 30), st.integers(1, 4), seeds)
-def test_groups_come_as_a_whole_once_in_every_repeat(size: int, repeats: int, seed: int) -> None:
-    parts = blocked(range(size), repeats, random.Random(seed), GROUPS)
-    assert len(parts) == 3 * repeats
-    for n in range(repeats):
-        three = parts[3 * n : 3 * n + 3]
-        assert [len({GROUPS[thing] for thing in part}) for part in three] == [1, 1, 1]
-        assert sorted(thing for part in three for thing in part) == list(range(size))
+@given(st.integers(3, 30), seeds)
+def test_groups_come_as_a_whole(size: int, seed: int) -> None:
+    parts = blocked(range(size), random.Random(seed), GROUPS)
+    assert [len({GROUPS[thing] for thing in part}) for part in parts] == [1, 1, 1]
+    assert sorted(thing for part in parts for thing in part) == list(range(size))
 
 
 def test_every_order_of_groups_is_equally_likely() -> None:
     rng = random.Random(5)
     counts = Counter(
-        tuple(GROUPS[part[0]] for part in blocked(range(3), 1, rng, GROUPS)) for _ in range(6000)
+        tuple(GROUPS[part[0]] for part in blocked(range(3), rng, GROUPS)) for _ in range(6000)
     )
     assert len(counts) == 6 and max(abs(n - 1000) for n in counts.values()) < 4 * 1000**0.5
