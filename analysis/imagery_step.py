@@ -30,10 +30,19 @@ SAME_S = 0.05  # windows that differ by less are one
 
 def imagined_trials(session: Session) -> pd.DataFrame | None:
     """Trials of imagery that are complete; None where there are none."""
-    parts = [run.of(Kind.IMAGINE) for run in session.runs]
-    trials = pd.concat(parts)
+    trials = _trials(session, Kind.IMAGINE)
     complete = trials.dropna(subset=["cue_s", "onset_s", "stop_s"]) if len(trials) else trials
     return complete if len(complete) else None
+
+
+def _trials(session: Session, kind: Kind) -> pd.DataFrame:
+    """Trials of all runs; the blocks of a later run are other blocks than those of an earlier."""
+    parts, first = [], 0
+    for run in session.runs:
+        of = run.of(kind)
+        parts.append(of.assign(block=of["block"] + first))
+        first += int(run.trials["block"].max()) + 1 if len(run.trials) else 0
+    return pd.concat(parts, ignore_index=True)
 
 
 def _during(study: Study, trials: pd.DataFrame) -> dict[str, Window]:
@@ -141,7 +150,7 @@ def _cued(
 ) -> Cued:
     """Cues and views before imagining, with the spikes of these units."""
     spikes = {unit: train for unit, train in session.spikes_s.items() if unit in units}
-    encoded = pd.concat([run.of(Kind.ENCODE) for run in session.runs], ignore_index=True)
+    encoded = _trials(session, Kind.ENCODE)
     encoding = trial_rates(
         spikes, encoded["onset_s"].to_numpy(), encoded["item"].tolist(), study.windows.encoding_s
     )

@@ -19,6 +19,7 @@ from analysis.inference import proportion_interval
 FloatArray = NDArray[np.float64]
 
 FEWEST_PATIENTS = 5
+FEWEST_DRAWN = 5  # of a median: the stretch of fewer would leave what is possible
 N_RESAMPLES = 4999
 CONFIDENCE = 0.95
 _NUMBERS_AT_ONCE = 4_000_000
@@ -90,7 +91,7 @@ def interval(
 
     Returns
     -------
-    Interval; of a median without bounds where all units are the same, or there is one only
+    Interval; of a median without bounds where all units are the same, or fewer than five
 
     Notes
     -----
@@ -110,7 +111,7 @@ def interval(
     if statistic is mean:
         return Interval(seen, *share_interval(x, groups))
     n = int(groups.max()) + 1
-    if n < 2 or np.ptp(x) == 0:  # draws of what is all the same say nothing of the rest
+    if n < FEWEST_DRAWN or np.ptp(x) == 0:  # what is all the same says nothing of the rest
         return Interval(seen, math.nan, math.nan)
     rng = np.random.default_rng(seed)
     at_once = max(1, _NUMBERS_AT_ONCE // len(x))

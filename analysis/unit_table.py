@@ -58,8 +58,9 @@ def unit_table(gathered: Gathered, quality: pd.DataFrame) -> pd.DataFrame:
         return found
     most = quality.sort_values("spikes", ascending=False, kind="stable").drop_duplicates("unit")
     measures = most.set_index("unit").drop(columns=["session", "spikes"])
-    new = measures[[name for name in measures if name not in found]]
-    return found.join(new, on="unit")
+    return found.drop(columns=found.columns.intersection(measures.columns)).join(
+        measures, on="unit"
+    )
 
 
 def _not_known(session: Session, known: dict[str, list[Any]]) -> Units:

@@ -201,9 +201,8 @@ def _models(
     predicted = _predicted(rates, space, categories, seed, absent)
     again = _predicted(rates, space, categories, seed + 1, absent)
     noisy = found.units.get("reliability")
-    ceilings = None if noisy is None else noisy.reindex(rates.columns)
-    if ceilings is not None and ceilings.isna().any():
-        ceilings = None
+    # A unit whose reliability cannot be had has no ceiling that would count.
+    ceilings = None if noisy is None else noisy.reindex(rates.columns).fillna(0.0)
     models = {}
     for first, second in COMPARED:
         both = [(of[first], of[second]) for of in (predicted, again) if {first, second} <= set(of)]

@@ -53,12 +53,20 @@ def along_axes(
     imagined, seen = profiles["imagery"], profiles.get("viewing")
     found = {}
     for axis, at in places.items():
-        turned = at
-        if axis == "orthogonal" and seen is not None:
-            rise = ((at - at.mean()) * (seen - seen.mean())).sum()
-            turned = at * np.where(rise < 0, -1.0, 1.0)
-        found[axis] = along_axis(turned.dropna(), imagined)
+        known = turned(at, seen) if axis == "orthogonal" and seen is not None else at
+        found[axis] = along_axis(known.dropna(), imagined)
     return found
+
+
+def turned(places: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
+    """Places on axes without a sign of their own, turned so that rates when seen rise along them.
+
+    Parameters
+    ----------
+    places, seen : places and rates of the items, (n_items, n_units)
+    """
+    rise = ((places - places.mean()) * (seen - seen.mean())).sum()
+    return places * np.where(rise[places.columns] < 0, -1.0, 1.0)
 
 
 def along_axis(places: pd.DataFrame, rates: pd.DataFrame) -> Along:

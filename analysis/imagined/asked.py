@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis.axis import axis_weights, orthogonal_axis, projections
 from analysis.imagery import ImaginedCode
+from analysis.imagined.along import turned
 from analysis.imagined.block_clusters import block_clusters
 from analysis.imagined.decoders import template_decoder
 from analysis.imagined.decoding import ACROSS, SessionDecoding, decode_session
@@ -219,9 +220,11 @@ def _places(trials: ImageryTrials, seen: Seen) -> dict[str, pd.DataFrame]:
     preferred = axis_weights(others, seen.space)
     orthogonal = orthogonal_axis(preferred, seen.space.at(others.index))
     imagined = seen.space.at(items)
+    across = projections(orthogonal, imagined)
     return {
         "preferred": projections(preferred, imagined),
-        "orthogonal": projections(orthogonal, imagined),
+        # Without a sign that means something, units would cancel each other in every mean.
+        "orthogonal": turned(across, seen.rates.loc[items, across.columns]),
     }
 
 

@@ -181,7 +181,8 @@ def _said(counts: pd.Series, bound_hz: float) -> str:
     found = ", ".join(f"{n} {kind}" for kind, n in counts.items())
     return (
         f"Of {counts.sum()} units: {found}. Imagery only: reactivated, and the response to pictures"
-        f" shown to be within {bound_hz:g} Hz in mean and in spread."
+        f" shown to be within {bound_hz:g} Hz in mean and in spread. Viewing only: responsive or"
+        " axis-tuned in viewing, and not detected in imagery, which is no proof of absence."
     )
 
 

@@ -131,7 +131,10 @@ def _session(name: str, population: Population, trials: pd.DataFrame) -> Session
     moved = {c: trials[c] + OFFSET_S for c in ("onset_s", "stop_s", "cue_s") if c in trials}
     measured = alignment.measured.to_numpy()[::2]  # onsets, each followed by its end
     run = RunOfTrials(
-        f"{name} run", "patient", trials.assign(**moved, measured=measured), alignment
+        f"{name} run",
+        "patient",
+        trials.assign(**moved, measured=measured, condition=""),
+        alignment,
     )
     units = Units(population.units, tuple(train + OFFSET_S for train in trains))
     return Session(name, "patient", "patient", units, (run,))

@@ -222,3 +222,41 @@ def test_an_item_imagined_and_never_encoded_is_named_and_the_rest_is_done(asked)
     }
     assert any(why.startswith("intensity gap:") for why in numbers["not_asked"])
     assert "encoding" in numbers["decoding"]
+
+
+# Runs and parts ----------------------------------------------------------------------------------
+
+
+def test_blocks_of_two_runs_are_not_taken_for_one(make_day):
+    afternoon = make_day().gathered.sessions[1]
+    once = imagined_trials(afternoon)
+    twice = imagined_trials(replace(afternoon, runs=afternoon.runs * 2))
+    assert len(twice) == 2 * len(once)
+    assert twice["block"].nunique() == 2 * once["block"].nunique()
+
+
+def test_a_part_imagined_for_another_time_is_counted_in_its_own_window(make_day, asked):
+    """Cues of the second half come a second earlier, and imagining ends two seconds earlier."""
+
+    def short(trials):
+        late = (trials["kind"] == "imagine") & (trials["block"] >= trials["block"].median())
+        trials.loc[late, "condition"] = "short"
+        trials.loc[late, "cue_s"] -= 1.0
+        trials.loc[late, "stop_s"] -= 2.0
+        return trials
+
+    found, _, _ = asked(short)
+    plain, _, _ = asked()
+    start, stop = found.windows["during_s"]
+    short_start, short_stop = found.windows["during_s, short"]
+    assert (short_start - start, short_stop - stop) == pytest.approx((1.0, -1.0), abs=0.01)
+    late = imagined_trials(found.session)["condition"].eq("short").to_numpy()
+    assert found.trials.during[~late].equals(plain.trials.during[~late])
+    train = next(iter(found.session.spikes_s.values()))
+    cue_s = found.cue_s.to_numpy()[late][0]
+    spikes = ((train >= cue_s + short_start) & (train < cue_s + short_stop)).sum()
+    counted = found.trials.during[found.trials.during.columns[0]].to_numpy()[late][0]
+    assert counted == pytest.approx(spikes / (short_stop - short_start))
+    assert any(
+        said.startswith("part 'short': imagined for another time") for said in found.asked.absent
+    )

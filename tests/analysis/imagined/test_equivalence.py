@@ -156,7 +156,8 @@ def test_units_fall_into_four_kinds_and_the_undecided():
     assert found.said == (
         "Of 8 units: 2 both, 1 viewing only, 1 imagery only, 2 neither, 2 undecided. Imagery only:"
         " reactivated, and the response to pictures shown to be within 0.5 Hz in mean and in"
-        " spread."
+        " spread. Viewing only: responsive or axis-tuned in viewing, and not detected in imagery,"
+        " which is no proof of absence."
     )
 
 
