@@ -214,12 +214,18 @@ def test_intervals_over_patients_hold_the_truth(patients: int, unlike: bool) -> 
 
 
 def test_medians_have_their_quartiles_and_leave_gaps_out() -> None:
-    values = pd.DataFrame({"latency_s": [0.1, 0.2, 0.3, 0.4, np.nan], "none": [np.nan] * 5})
-    (row,) = medians(values, pd.Series(["a"] * 5))
-    assert (row.measure, row.units, row.patients, row.drawn) == ("latency_s", 4, 1, "units")
+    values = pd.DataFrame({"latency_s": [0.1, 0.2, 0.3, 0.4, 0.5, np.nan], "none": [np.nan] * 6})
+    (row,) = medians(values, pd.Series(["a"] * 6))
+    assert (row.measure, row.units, row.patients, row.drawn) == ("latency_s", 5, 1, "units")
+    assert row.interval.value == pytest.approx(0.3)
+    assert (row.lower, row.upper) == pytest.approx((0.2, 0.4))
+    assert row.interval.low < 0.3 < row.interval.high
+
+
+def test_the_median_of_four_units_has_no_interval() -> None:
+    (row,) = medians(pd.DataFrame({"latency_s": [0.1, 0.2, 0.3, 0.4]}), pd.Series(["a"] * 4))
     assert row.interval.value == pytest.approx(0.25)
-    assert (row.lower, row.upper) == pytest.approx((0.175, 0.325))
-    assert row.interval.low < 0.25 < row.interval.high
+    assert np.isnan([row.interval.low, row.interval.high]).all()
 
 
 # Patients, areas, sides --------------------------------------------------------------------------
