@@ -15,7 +15,7 @@ from analysis.imagined.attainable import attainable
 from analysis.imagined.questions import Reactivation
 from analysis.imagined.rules import BURST, RANK_SUM, THRESHOLD
 from analysis.inference import LEVEL, bootstrap_interval
-from analysis.shares import interval, share
+from analysis.shares import share
 
 RULE_COLUMNS = {
     THRESHOLD: "published_threshold_or_anova",
@@ -68,14 +68,6 @@ def imagery_numbers(
             numbers[name] = _population(code)
             some = _of_units(code, tuned)
             numbers[f"{name}_tuned"] = _population(some) if some.units["r"].notna().any() else None
-        gain = table.loc[table["axis_tuned"], "viewing_slope"].dropna()
-        patient = pd.Series(imagining.session.subject, gain.index)
-        numbers["gain_median"] = float(gain.median())
-        numbers["gain_interval"] = (
-            interval(gain, np.median, patient)
-            if len(gain)
-            else {"low": np.nan, "high": np.nan, "drawn": "units"}
-        )
     numbers["per_unit"] = table.drop(columns="session").to_dict("records")
     return numbers, table
 

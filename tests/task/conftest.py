@@ -1,14 +1,16 @@
 """What the tests of the task share: a small set of pictures, protocols and plans made from text."""
 
 import hashlib
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from PIL import Image
 
+from task import cli
 from task.contract.catalog import Catalog, Picture, write_manifest
 from task.contract.errors import FileError
 from task.contract.sessionlog import read_log
@@ -140,3 +142,58 @@ def shown(folder: Path) -> Present:
         return found
 
     return presented
+
+
+# Commands ----------------------------------------------------------------------------------------
+
+TINY = """schema = 1
+name = "tiny"
+stimuli = "pets"
+[pictures]
+ids = ["dog", "cat", "owl"]
+[screening]
+repeats = 1
+image_s = 0.25
+blank_s = 0.15
+break_s = 0
+[texts]
+text_s = 0
+"""
+
+
+class Said(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+Imagery = Callable[..., Said]
+
+
+@pytest.fixture
+def imagery(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pet_folder: Path
+) -> Imagery:
+    """Run a command in the folder that holds the pets; messages without that folder."""
+    monkeypatch.chdir(pet_folder.parent)
+
+    def run(*arguments: str | Path) -> Said:
+        monkeypatch.setattr(sys, "argv", ["imagery", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        code = ended.value.code or 0
+        assert isinstance(code, int)
+        return Said(code, said.out, said.err.replace(f"{pet_folder.parent}/", ""))
+
+    return run
+
+
+@pytest.fixture
+def tiny(pet_folder: Path) -> Path:
+    """A short screening of the pets, beside them."""
+    path = pet_folder.parent / "tiny.toml"
+    path.write_text(TINY, encoding="utf-8")
+    return path

@@ -25,58 +25,9 @@ from task.planning import plan_file
 from task.protocol import read_protocol
 from task.rigs.simulated import simulated_rig
 from task.session import new_folder, run_session
+from tests.task.conftest import TINY, Imagery, Said
 
 ROOT = Path(__file__).parents[2]
-TINY = """schema = 1
-name = "tiny"
-stimuli = "pets"
-[pictures]
-ids = ["dog", "cat", "owl"]
-[screening]
-repeats = 1
-image_s = 0.25
-blank_s = 0.15
-break_s = 0
-[texts]
-text_s = 0
-"""
-
-
-class Said(NamedTuple):
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-
-Imagery = Callable[..., Said]
-
-
-@pytest.fixture
-def imagery(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pet_folder: Path
-) -> Imagery:
-    """Run a command in the folder that holds the pets; messages without that folder."""
-    monkeypatch.chdir(pet_folder.parent)
-
-    def run(*arguments: str | Path) -> Said:
-        monkeypatch.setattr(sys, "argv", ["imagery", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        code = ended.value.code or 0
-        assert isinstance(code, int)
-        return Said(code, said.out, said.err.replace(f"{pet_folder.parent}/", ""))
-
-    return run
-
-
-@pytest.fixture
-def tiny(pet_folder: Path) -> Path:
-    path = pet_folder.parent / "tiny.toml"
-    path.write_text(TINY, encoding="utf-8")
-    return path
 
 
 def contents(folder: Path) -> set[str]:
